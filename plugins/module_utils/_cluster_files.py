@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the files of a data directory tell about its cluster, without a server and without writing."""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any
+
+# The head of ControlFileData in PostgreSQL's src/include/catalog/pg_control.h: system_identifier
+# (uint64), pg_control_version (uint32), catalog_version_no (uint32), state (enum DBState, int32).
+_CONTROL_HEAD = struct.Struct("=QIIi")
+_STATES = (
+    "starting up",
+    "shut down",
+    "shut down in recovery",
+    "shutting down",
+    "in crash recovery",
+    "in archive recovery",
+    "in production",
+)
+# What a file system or a volume driver puts there by itself.
+_NOT_DATA = frozenset({"lost+found", ".snapshot"})
+
+
+def describe_cluster(data_directory: str) -> dict[str, Any]:
+    """Describe the cluster in a data directory.
+
+    Returns ``entries`` (names at the top, at most 20), ``empty``, ``pg_version`` (major version as
+    text, or empty), ``system_identifier`` (decimal text, or empty where pg_control cannot be read)
+    and ``state`` (pg_controldata's words, or empty).
+    """
+    try:
+        entries = sorted(name for name in os.listdir(data_directory) if name not in _NOT_DATA)
+    except OSError:
+        entries = []
+    identifier, state = _read_control(os.path.join(data_directory, "global", "pg_control"))
+    return {
+        "entries": entries[:20],
+        "empty": not entries,
+        "pg_version": _read_text(os.path.join(data_directory, "PG_VERSION")),
+        "system_identifier": identifier,
+        "state": state,
+    }
+
+
+def _read_text(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read(64).strip()
+    except OSError:
+        return ""
+
+
+def _read_control(path: str) -> tuple[str, str]:
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_CONTROL_HEAD.size)
+    except OSError:
+        return "", ""
+    if len(head) < _CONTROL_HEAD.size:
+        return "", ""
+    identifier, _version, _catalog, state = _CONTROL_HEAD.unpack(head)
+    return str(identifier), _STATES[state] if 0 <= state < len(_STATES) else ""

@@ -1,0 +1,353 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_host_info
+short_description: Look at a host that runs, or shall run, PostgreSQL in Docker
+version_added: 1.0.0
+description:
+  - One look at everything that decides what a run has to do on a host - operating system, memory, disk, Python libraries,
+    Docker Engine, the instance's container, image, volume and network, the cluster in the volume, and who listens on the port.
+  - It needs nothing but Python on the host, so it works before Docker or any library is installed. It never changes anything.
+attributes:
+  check_mode:
+    support: full
+    description: Reads only, in check mode as well as out of it.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+  platform:
+    support: full
+    platforms: posix
+    description: Linux hosts.
+author:
+  - ai-micro-service team (@ai-micro-service)
+options:
+  container:
+    description: Name of the instance's container.
+    type: str
+    required: true
+  image:
+    description: Name and tag of the instance's image.
+    type: str
+    required: true
+  volume:
+    description: Name of the instance's data volume.
+    type: str
+    required: true
+  network:
+    description: Name of the Docker network that the instance is on.
+    type: str
+    required: true
+  port:
+    description: TCP port of the host that the instance is published on.
+    type: int
+    required: true
+  directory:
+    description: Directory on the host with the instance's configuration and identity.
+    type: path
+    required: true
+  docker_socket:
+    description: Socket of the Docker Engine.
+    type: path
+    default: /var/run/docker.sock
+  daemon_config:
+    description: Configuration file of the Docker Engine.
+    type: path
+    default: /etc/docker/daemon.json
+  packages:
+    description: Debian packages whose installed version is asked for.
+    type: list
+    elements: str
+    default: []
+  python_libraries:
+    description: Python modules that the host's interpreter may have.
+    type: list
+    elements: str
+    default: [requests, cryptography, psycopg2]
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  ai_micro.postgres.postgres_host_info:
+    container: ai-micro-postgres
+    image: ai-micro-postgres:pgvector-15
+    volume: ai-micro-postgres_postgres_data
+    network: ai-micro
+    port: 5432
+    directory: /etc/ai-micro-postgres
+  register: host
+
+- name: Stop where the Docker Engine does not answer
+  ansible.builtin.assert:
+    that: host.docker.answers
+    fail_msg: "{{ host.docker.error }}"
+"""
+
+RETURN = r"""
+host:
+  description: Operating system, user, memory and disk of the host.
+  returned: success
+  type: dict
+  sample:
+    codename: bookworm
+    euid: 0
+    id: debian
+    memory_bytes: 25282142208
+    name: Debian GNU/Linux 12 (bookworm)
+    service_manager: systemd
+    version: "12"
+packages:
+  description: Installed version of each package asked for, empty where it is not installed.
+  returned: success
+  type: dict
+  sample: {docker.io: 20.10.24+dfsg1-1+deb12u1+b6}
+python:
+  description: Whether the interpreter that ran this module finds each library.
+  returned: success
+  type: dict
+  sample: {cryptography: true, psycopg2: true, requests: true}
+docker:
+  description: >-
+    The Docker Engine. RV(docker.error) says in one clause why it does not answer; RV(docker.daemon_config) is the content of its
+    configuration file, RV(docker.daemon_config_error) why that cannot be read; RV(docker.free_bytes) is what is free below its root directory.
+  returned: success
+  type: dict
+  sample:
+    answers: true
+    bridge_gateway: 172.17.0.1
+    daemon_config: {}
+    daemon_config_error: ""
+    error: ""
+    free_bytes: 85899345920
+    installed: true
+    other_containers: []
+    root_dir: /var/lib/docker
+    version: 20.10.24+dfsg1
+container:
+  description: The instance's container, or null where there is none.
+  returned: success
+  type: dict
+  sample:
+    exit_code: 0
+    health: healthy
+    id: 4f3a
+    image: ai-micro-postgres:pgvector-15
+    image_id: sha256:9d0c
+    labels: {}
+    pid: 4711
+    ports: ["127.0.0.1:5432"]
+    restarting: false
+    running: true
+    volumes: [ai-micro-postgres_postgres_data]
+image:
+  description: The instance's image, or null where there is none.
+  returned: success
+  type: dict
+  sample: {id: "sha256:9d0c", labels: {}}
+volume:
+  description: >-
+    The instance's volume with what the files in it say of the cluster and the names of the running containers that mount it, or null where
+    there is none.
+  returned: success
+  type: dict
+  sample:
+    cluster:
+      empty: false
+      entries: [PG_VERSION, base, global]
+      pg_version: "15"
+      state: in production
+      system_identifier: "7312345678901234567"
+    holders: [ai-micro-postgres]
+    labels: {}
+    mountpoint: /var/lib/docker/volumes/ai-micro-postgres_postgres_data/_data
+network:
+  description: The instance's Docker network, or null where there is none.
+  returned: success
+  type: dict
+  sample: {gateway: 172.18.0.1, id: 0a1b}
+identity:
+  description: What the host remembers of the cluster it served last, empty on first contact.
+  returned: success
+  type: dict
+  sample: {initialised: true, pg_version: "15", system_identifier: "7312345678901234567", volume: ai-micro-postgres_postgres_data}
+listeners:
+  description: Who listens on the port, the instance's own container left out.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{address: 0.0.0.0, owner: "process nginx (pid 812)"}]
+"""
+
+import json
+import os
+from typing import Any, Optional
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _host
+from ansible_collections.ai_micro.postgres.plugins.module_utils._cluster_files import describe_cluster
+from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_api import DockerReader, DockerUnavailable
+
+
+def read_json(path: str) -> tuple[dict[str, Any], str]:
+    """Return the object in a JSON file and no error, or nothing and why it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return {}, ""
+    except OSError as error:
+        return {}, f"{path} cannot be read: {error.strerror}"
+    try:
+        value = json.loads(text) if text.strip() else {}
+    except ValueError as error:
+        return {}, f"{path} is not valid JSON: {error}"
+    return (value, "") if isinstance(value, dict) else ({}, f"{path} does not hold a JSON object")
+
+
+def describe_container(raw: dict[str, Any]) -> dict[str, Any]:
+    """Keep of a container's inspection what decides a run."""
+    state = raw["State"]
+    bindings = (raw["HostConfig"].get("PortBindings") or {}).get("5432/tcp") or []
+    return {
+        "id": raw["Id"],
+        "image": raw["Config"]["Image"],
+        "image_id": raw["Image"],
+        "labels": raw["Config"].get("Labels") or {},
+        "running": state["Running"],
+        "restarting": state.get("Restarting", False),
+        "pid": state["Pid"],
+        "exit_code": state["ExitCode"],
+        "health": (state.get("Health") or {}).get("Status", ""),
+        "ports": [f"{binding['HostIp'] or '0.0.0.0'}:{binding['HostPort']}" for binding in bindings],
+        "volumes": [mount["Name"] for mount in raw["Mounts"] if mount["Type"] == "volume"],
+    }
+
+
+def describe_volume(raw: dict[str, Any]) -> dict[str, Any]:
+    """Say where a volume is and what cluster its files belong to."""
+    return {
+        "mountpoint": raw["Mountpoint"],
+        "labels": raw.get("Labels") or {},
+        "cluster": describe_cluster(raw["Mountpoint"]),
+    }
+
+
+def first_gateway(network: Optional[dict[str, Any]]) -> str:
+    """Return the first IPv4 gateway of a network, or nothing."""
+    for pool in ((network or {}).get("IPAM") or {}).get("Config") or []:
+        if "." in (pool.get("Gateway") or ""):
+            return str(pool["Gateway"])
+    return ""
+
+
+def bridge_gateway(network: Optional[dict[str, Any]]) -> str:
+    """Return the host's address on the default bridge; the Engine names it only once a container was there."""
+    name = ((network or {}).get("Options") or {}).get("com.docker.network.bridge.name", "docker0")
+    return first_gateway(network) or _host.interface_address(name)
+
+
+def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
+    """Ask the Engine for the instance's objects; an Engine that does not answer has none."""
+    config, config_error = read_json(params["daemon_config"])
+    docker = {
+        "installed": any(os.path.exists(os.path.join(path, "dockerd")) for path in ("/usr/bin", "/usr/sbin", "/usr/local/bin")),
+        "answers": False,
+        "error": "",
+        "version": "",
+        "root_dir": config.get("data-root", "/var/lib/docker"),
+        "bridge_gateway": "",
+        "other_containers": [],
+        "daemon_config": config,
+        "daemon_config_error": config_error,
+    }
+    seen: dict[str, Any] = {"docker": docker, "container": None, "image": None, "volume": None, "network": None}
+    reader = DockerReader(params["docker_socket"])
+    try:
+        docker["version"] = (reader.get("/version") or {}).get("Version", "")
+        docker["root_dir"] = (reader.get("/info") or {}).get("DockerRootDir", docker["root_dir"])
+        docker["bridge_gateway"] = bridge_gateway(reader.get("/networks/bridge"))
+        running = [(row["Names"][0].lstrip("/"), row) for row in reader.get("/containers/json") or []]
+        container = reader.get(f"/containers/{params['container']}/json")
+        image = reader.get(f"/images/{params['image']}/json")
+        volume = reader.get(f"/volumes/{params['volume']}")
+        holders = reader.get("/containers/json", filters=json.dumps({"volume": [params["volume"]]})) or []
+        network = reader.get(f"/networks/{params['network']}")
+        docker["answers"] = True
+    except DockerUnavailable as error:
+        docker["error"] = str(error)
+        return seen
+    finally:
+        docker["free_bytes"] = _host.free_bytes(docker["root_dir"])
+    docker["other_containers"] = [name for name, _row in running if name != params["container"]]
+    seen["publishers"] = {
+        port["PublicPort"]: name for name, row in running for port in row.get("Ports") or [] if port.get("PublicPort")
+    }
+    seen["container"] = describe_container(container) if container else None
+    seen["image"] = {"id": image["Id"], "labels": image["Config"].get("Labels") or {}} if image else None
+    seen["volume"] = describe_volume(volume) if volume else None
+    if seen["volume"]:
+        seen["volume"]["holders"] = [row["Names"][0].lstrip("/") for row in holders]
+    seen["network"] = {"id": network["Id"], "gateway": first_gateway(network)} if network else None
+    return seen
+
+
+def name_listeners(port: int, publishers: dict[int, str], own: str) -> list[dict[str, str]]:
+    """Name who holds each socket on the port; docker-proxy is named by the container behind it."""
+    if publishers.get(port) == own:
+        return []
+    named = []
+    for row in _host.listeners(port):
+        owner = f"process {row['process']} (pid {row['pid']})" if row["pid"] else "a process of another namespace"
+        if port in publishers:
+            owner = f"container {publishers[port]}"
+        named.append({"address": row["address"], "owner": owner})
+    return named
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "container": {"type": "str", "required": True},
+            "image": {"type": "str", "required": True},
+            "volume": {"type": "str", "required": True},
+            "network": {"type": "str", "required": True},
+            "port": {"type": "int", "required": True},
+            "directory": {"type": "path", "required": True},
+            "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
+            "daemon_config": {"type": "path", "default": "/etc/docker/daemon.json"},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "python_libraries": {"type": "list", "elements": "str", "default": ["requests", "cryptography", "psycopg2"]},
+        },
+        supports_check_mode=True,
+    )
+    params = module.params
+    seen = look_at_docker(params)
+    publishers = seen.pop("publishers", {})
+    identity, error = read_json(os.path.join(params["directory"], "identity.json"))
+    if error:
+        module.fail_json(msg=f"{error}; restore it from a backup of {params['directory']}, or move it away to be asked again.")
+    module.exit_json(
+        changed=False,
+        host={
+            **_host.os_release(),
+            "euid": os.geteuid(),
+            "service_manager": _host.service_manager(),
+            "memory_bytes": _host.memory_bytes(),
+        },
+        packages=_host.packages(params["packages"]),
+        python=_host.python_libraries(params["python_libraries"]),
+        identity=identity,
+        listeners=name_listeners(params["port"], publishers, params["container"]),
+        **seen,
+    )
+
+
+if __name__ == "__main__":
+    main()
