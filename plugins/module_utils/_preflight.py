@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What speaks against a run on a host, each as one sentence that names the object and the remedy.
+
+Pure functions over what ai_micro.postgres.postgres_host_info saw and what the inventory wants.
+"""
+
+from __future__ import annotations
+
+import string
+from typing import Any, Optional
+
+MEBIBYTE = 1024 * 1024
+POSTGRES_MAJOR = "15"
+MINIMUM_PASSWORD_LENGTH = 12
+SUPPORTED_SYSTEMS = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
+INSTANCE_LABEL = "ai_micro.postgres.instance"
+_EVERY_ADDRESS = ("0.0.0.0", "::")
+
+
+def password_weakness(password: Any) -> str:
+    """Say what a password lacks, or nothing where it is strong (12 characters, four classes)."""
+    if not isinstance(password, str) or not password:
+        return "is not set"
+    if len(password) < MINIMUM_PASSWORD_LENGTH:
+        return f"has fewer than {MINIMUM_PASSWORD_LENGTH} characters"
+    classes = (
+        ("an upper case letter", string.ascii_uppercase),
+        ("a lower case letter", string.ascii_lowercase),
+        ("a digit", string.digits),
+    )
+    lacking = [name for name, members in classes if not set(password) & set(members)]
+    if all(character.isalnum() for character in password):
+        lacking.append("a symbol")
+    return "lacks " + " and ".join(lacking) if lacking else ""
+
+
+def secret_problems(secrets: dict[str, Any]) -> list[str]:
+    """Name each variable whose secret is missing or weak; the secrets themselves never appear."""
+    return [
+        f"{variable} {weakness}: give it a secret of {MINIMUM_PASSWORD_LENGTH} or more characters with upper and lower case,"
+        " digit and symbol, from Ansible Vault or a secrets manager."
+        for variable, weakness in ((name, password_weakness(value)) for name, value in secrets.items())
+        if weakness
+    ]
+
+
+def published_addresses(addresses: list[str], gateway: str) -> list[str]:
+    """Resolve the word bridge to the address of Docker's default bridge, in order and without repetition."""
+    return list(dict.fromkeys(gateway if address == "bridge" else address for address in addresses))
+
+
+def host_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Say what of the host itself cannot carry an instance."""
+    host, docker = look["host"], look["docker"]
+    problems = []
+    if host["euid"] != 0:
+        problems.append("The host is managed as an ordinary user: connect as root or set ansible_become to true.")
+    if host["version"] not in SUPPORTED_SYSTEMS.get(host["id"], ()):
+        problems.append(
+            f"{host['name'] or 'This operating system'} is not supported: use a host with Debian 12 or 13, or Ubuntu 22.04 or 24.04."
+        )
+    memory = host["memory_bytes"] // MEBIBYTE
+    if memory < wanted["min_memory_mb"]:
+        problems.append(
+            f"The host has {memory} MB of memory, postgres_common_min_memory_mb asks for {wanted['min_memory_mb']}: "
+            "use a larger host or lower that variable."
+        )
+    free = docker["free_bytes"] // MEBIBYTE
+    if free < wanted["min_free_mb"]:
+        problems.append(
+            f"{docker['root_dir']} has {free} MB free, postgres_common_min_free_mb asks for {wanted['min_free_mb']}: "
+            "free some space there or lower that variable."
+        )
+    if docker["daemon_config_error"]:
+        problems.append(f"{docker['daemon_config_error']}: correct that file, it is not overwritten.")
+    return problems
+
+
+def port_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Say who else holds the port that the instance shall be published on."""
+    addresses = published_addresses(wanted["addresses"], look["docker"]["bridge_gateway"])
+    everywhere = any(address in _EVERY_ADDRESS for address in addresses)
+    for row in look["listeners"]:
+        if everywhere or row["address"] in _EVERY_ADDRESS or row["address"] in addresses:
+            return [
+                f"Port {wanted['port']} on {row['address']} is held by {row['owner']}: "
+                "set postgres_common_port to a free one (for example 15432), or stop what holds it."
+            ]
+    return []
+
+
+def container_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Refuse a container of the instance's name that this collection did not make."""
+    container = look["container"]
+    if not container or container["labels"].get(INSTANCE_LABEL) == wanted["name"]:
+        return []
+    return [
+        f"The container {wanted['name']} (image {container['image']}) was not made by this collection: "
+        "rename or remove it, or set postgres_common_name to another name."
+    ]
+
+
+def judge_cluster(
+    volume_name: str,
+    volume: Optional[dict[str, Any]],
+    identity: dict[str, Any],
+    own_container: str,
+    choice: dict[str, str],
+) -> tuple[str, str]:
+    """Decide what a data volume needs, as (action, problem).
+
+    Actions: ``initialise`` (nothing there yet), ``discard`` (an interrupted initdb that the inventory
+    named), ``complete`` (our own unfinished initialisation), ``serve`` (the cluster known to this
+    host), ``inspect`` (a cluster on first contact, accepted only if it holds the declared databases),
+    ``refuse`` (with the problem in one sentence).
+    """
+    cluster = volume["cluster"] if volume else {"empty": True}
+    known = identity.get("system_identifier", "")
+    if cluster["empty"]:
+        if known and choice.get("empty") != volume_name:
+            return "refuse", (
+                f"The volume {volume_name} is empty or gone, but held the cluster {known} when it was served last: bring it back, "
+                f"or set postgres_instance_accept_empty_volume to {volume_name} to start with empty databases."
+            )
+        return "initialise", ""
+    others = [name for name in (volume or {}).get("holders", []) if name != own_container]
+    if others:
+        return "refuse", (
+            f"The volume {volume_name} is in use by the container {others[0]}: stop it first, two servers on one volume destroy it."
+        )
+    if not cluster["pg_version"]:
+        return "refuse", (
+            f"The volume {volume_name} holds files ({', '.join(cluster['entries'][:3])}) but no PostgreSQL cluster: move them out of "
+            f"{(volume or {}).get('mountpoint')}, or set postgres_common_name to another name."
+        )
+    if cluster["pg_version"] != POSTGRES_MAJOR:
+        return "refuse", (
+            f"The volume {volume_name} was initialised by PostgreSQL {cluster['pg_version']} and this instance runs {POSTGRES_MAJOR}: "
+            "bring its data over by a dump or pg_upgrade, or set postgres_common_name to another name."
+        )
+    found = cluster["system_identifier"]
+    if not found:
+        if choice.get("discard") == volume_name:
+            return "discard", ""
+        return "refuse", (
+            f"The volume {volume_name} holds the remains of an interrupted initdb (PG_VERSION but no global/pg_control, so no data): "
+            f"set postgres_instance_discard_failed_init to {volume_name} to remove it and initialise again."
+        )
+    if known and known != found:
+        if choice.get("identifier") != found:
+            return "refuse", (
+                f"The volume {volume_name} holds the cluster {found}, this host served {known}: mount the right volume, or set "
+                f"postgres_instance_accept_system_identifier to {found} to serve this one."
+            )
+        return "inspect", ""
+    if not identity:
+        return "inspect", ""
+    return ("serve" if identity.get("initialised") else "complete"), ""
+
+
+def database_problems(databases: list[dict[str, Any]]) -> list[str]:
+    """Say what a declared database lacks, or which name stands twice."""
+    problems = []
+    for index, database in enumerate(databases):
+        label = database.get("name") or f"number {index + 1}"
+        problems += [
+            f"The database {label} in postgres_databases has no {key}: add it."
+            for key in ("name", "service", "role")
+            if not database.get(key)
+        ]
+    for key in ("name", "service", "role"):
+        values = [database.get(key) for database in databases]
+        problems += [
+            f"The {key} {value} stands more than once in postgres_databases: give each database its own."
+            for value in dict.fromkeys(values)
+            if value and values.count(value) > 1
+        ]
+    return problems
+
+
+def preflight_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Collect everything that speaks against a run, before anything is touched."""
+    action, problem = judge_cluster(
+        wanted["volume"], look["volume"], look["identity"], wanted["name"], wanted.get("choice", {})
+    )
+    return [
+        *database_problems(wanted["databases"]),
+        *host_problems(look, wanted),
+        *port_problems(look, wanted),
+        *container_problems(look, wanted),
+        *([problem] if action == "refuse" else []),
+    ]
