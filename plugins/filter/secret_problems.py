@@ -14,9 +14,18 @@ description:
   - Each problem is one sentence that names the variable and the remedy, never the secret.
 options:
   _input:
-    description: The secrets by the name of their variable.
+    description: The secrets by name.
     type: dict
     required: true
+  required:
+    description: Names that must be there; by default all that are in the input.
+    type: list
+    elements: str
+  prefix:
+    description: Text before a name that makes it the name of a variable.
+    type: str
+    default: ""
+positional: required, prefix
 """
 
 EXAMPLES = r"""

@@ -37,12 +37,16 @@ def password_weakness(password: Any) -> str:
     return "lacks " + " and ".join(lacking) if lacking else ""
 
 
-def secret_problems(secrets: dict[str, Any]) -> list[str]:
-    """Name each variable whose secret is missing or weak; the secrets themselves never appear."""
+def secret_problems(secrets: dict[str, Any], required: Optional[list[str]] = None, prefix: str = "") -> list[str]:
+    """Name each variable whose secret is missing or weak; the secrets themselves never appear.
+
+    ``required`` are the keys that must be there (all that are, by default); ``prefix`` goes before a
+    key to make it the name of a variable.
+    """
     return [
-        f"{variable} {weakness}: give it a secret of {MINIMUM_PASSWORD_LENGTH} or more characters with upper and lower case,"
+        f"{prefix}{name} {weakness}: give it a secret of {MINIMUM_PASSWORD_LENGTH} or more characters with upper and lower case,"
         " digit and symbol, from Ansible Vault or a secrets manager."
-        for variable, weakness in ((name, password_weakness(value)) for name, value in secrets.items())
+        for name, weakness in ((name, password_weakness(secrets.get(name))) for name in required or secrets)
         if weakness
     ]
 

@@ -1,0 +1,161 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_tree
+short_description: Keep a set of directories and small text files in one call
+version_added: 1.0.0
+description:
+  - Makes directories and files of a host what is declared - content, owner, group and mode - and leaves every other file alone.
+  - M(ansible.builtin.template) and M(ansible.builtin.copy) take two round trips for each file; an instance has a dozen of them, looked at on
+    every run. This module takes one for all.
+  - A file is replaced by an atomic rename, its new owner and mode set before that. Nothing is ever removed.
+attributes:
+  check_mode:
+    support: full
+    description: Reports what would be changed and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows each path before and after. Use C(no_log) on the task where a content is secret.
+  platform:
+    support: full
+    platforms: posix
+    description: POSIX hosts.
+author:
+  - ai-micro-service team (@ai-micro-service)
+options:
+  nodes:
+    description: Directories and files, parents before children.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Absolute path.
+        type: str
+        required: true
+      content:
+        description: Content of a file. A node without it is a directory.
+        type: str
+      owner:
+        description: Owner, by name or number.
+        type: str
+        default: root
+      group:
+        description: Group, by name or number.
+        type: str
+        default: root
+      mode:
+        description: Permissions in octal digits.
+        type: str
+        required: true
+"""
+
+EXAMPLES = r"""
+- name: Keep the configuration of an instance
+  ai_micro.postgres.host_tree:
+    nodes:
+      - path: /etc/ai-micro-postgres
+        mode: "0755"
+      - path: /etc/ai-micro-postgres/postgresql.conf
+        content: |
+          port = 5432
+        group: "999"
+        mode: "0640"
+"""
+
+RETURN = r"""
+paths:
+  description: The paths that were changed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/ai-micro-postgres/postgresql.conf]
+"""
+
+import os
+import tempfile
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._tree import BadNode, Node, describe, find_node, resolve_id
+
+
+def parse_node(raw: dict[str, Any]) -> Node:
+    """Turn an entry of the argument into what is wanted."""
+    if not os.path.isabs(raw["path"]):
+        raise BadNode(f"The path {raw['path']} is not absolute: give it from the root.")
+    try:
+        mode = int(raw["mode"], 8)
+    except ValueError as error:
+        raise BadNode(f"The mode {raw['mode']} of {raw['path']} is not octal: give it as for example '0640'.") from error
+    return Node(raw["path"], resolve_id(raw["owner"], "user"), resolve_id(raw["group"], "group"), mode, raw["content"])
+
+
+def apply_node(wanted: Node, exists: bool) -> None:
+    """Make a path what is wanted."""
+    if wanted.content is None:
+        if not exists:
+            os.mkdir(wanted.path, 0o700)
+        os.chown(wanted.path, wanted.uid, wanted.gid)
+        os.chmod(wanted.path, wanted.mode)
+        return
+    handle, partial = tempfile.mkstemp(prefix=".", suffix=".new", dir=os.path.dirname(wanted.path))
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(wanted.content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chown(partial, wanted.uid, wanted.gid)
+        os.chmod(partial, wanted.mode)
+        os.rename(partial, wanted.path)
+    except OSError:
+        os.unlink(partial)
+        raise
+
+
+def main() -> None:
+    """Run the module."""
+    node_options = {
+        "path": {"type": "str", "required": True},
+        "content": {"type": "str"},
+        "owner": {"type": "str", "default": "root"},
+        "group": {"type": "str", "default": "root"},
+        "mode": {"type": "str", "required": True},
+    }
+    module = AnsibleModule(
+        argument_spec={"nodes": {"type": "list", "elements": "dict", "required": True, "options": node_options}},
+        supports_check_mode=True,
+    )
+    paths: list[str] = []
+    diffs: list[dict[str, str]] = []
+    try:
+        pairs = [(node, find_node(node)) for node in (parse_node(raw) for raw in module.params["nodes"])]
+        for wanted, found in pairs:
+            if wanted == found:
+                continue
+            paths.append(wanted.path)
+            diffs.append(
+                {
+                    "before": describe(found),
+                    "after": describe(wanted),
+                    "before_header": wanted.path,
+                    "after_header": wanted.path,
+                }
+            )
+            if not module.check_mode:
+                apply_node(wanted, found is not None)
+    except BadNode as error:
+        module.fail_json(msg=str(error), paths=paths)
+    except OSError as error:
+        module.fail_json(msg=f"{error.filename or 'A file'} cannot be written: {error.strerror}; free the way and run again.", paths=paths)
+    module.exit_json(changed=bool(paths), paths=paths, diff=diffs)
+
+
+if __name__ == "__main__":
+    main()
