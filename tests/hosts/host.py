@@ -27,9 +27,8 @@ NAME_PREFIX = "amh-"
 BOOT_TIMEOUT = 120
 BOOTED = ("running", "degraded")
 
-# systemd needs writable, empty run-time directories, and its hierarchy of control groups.
+# systemd wants to find these empty at every boot.
 SYSTEMD_OPTIONS = ("--tmpfs=/run:exec,mode=755", "--tmpfs=/run/lock")
-CGROUP_OPTIONS = ("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw")
 
 # Where the kernel withholds CAP_SYS_RESOURCE, --privileged fails although everything that matters is granted.
 NEARLY_PRIVILEGED = (
@@ -38,7 +37,6 @@ NEARLY_PRIVILEGED = (
     "--security-opt=seccomp=unconfined",
     "--security-opt=apparmor=unconfined",
     "--security-opt=systempaths=unconfined",
-    *CGROUP_OPTIONS,
 )
 
 
@@ -53,12 +51,26 @@ def _docker(*arguments: str, check: bool = True, timeout: float | None = 300) ->
     return done
 
 
-def _privilege_options() -> list[tuple[str, ...]]:
+def _cgroup_v1_options() -> list[str]:
+    """Give the machine's hierarchies of control groups to the host, below a tmpfs of the host's own.
+
+    With the machine's /sys/fs/cgroup itself, the host's systemd would remount that tmpfs read-only, for the machine too,
+    and leave directories in it.
+    """
+    mounted = [line.split()[1:3] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    hierarchies = sorted(path for path, kind in mounted if kind.startswith("cgroup") and path.startswith("/sys/fs/cgroup/"))
+    options = ["--cgroupns=host", "--tmpfs=/sys/fs/cgroup:mode=755"]
+    return options + [f"--volume={path}:{path}:rw" for path in hierarchies]
+
+
+def _privilege_options() -> list[list[str]]:
     """Give the ways to run systemd, the usual one first; the second is for kernels that grant less."""
-    version = _docker("info", "--format", "{{.CgroupVersion}}").stdout.strip()
-    # With cgroup v2 a private namespace gives systemd a tree of its own; v1 has no such thing.
-    usual = ("--privileged", "--cgroupns=private") if version == "2" else ("--privileged", *CGROUP_OPTIONS)
-    return [usual, NEARLY_PRIVILEGED]
+    if _docker("info", "--format", "{{.CgroupVersion}}").stdout.strip() == "1":
+        cgroups = _cgroup_v1_options()
+        return [["--privileged", *cgroups], [*NEARLY_PRIVILEGED, *cgroups]]
+    # With cgroup v2 a private namespace gives systemd a tree of its own; only --privileged may write to it.
+    shared = ["--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"]
+    return [["--privileged", "--cgroupns=private"], [*NEARLY_PRIVILEGED, *shared]]
 
 
 @dataclass

@@ -42,6 +42,18 @@ PACKAGES = (
     "systemd-sysv",
 )
 
+# What would act on the kernel, which belongs to the machine, or wait for devices that a container has not.
+MASKED = (
+    "console-getty.service",
+    "getty.target",
+    "proc-sys-fs-binfmt_misc.automount",
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-binfmt.service",
+    "systemd-modules-load.service",
+    "systemd-sysctl.service",
+)
+
 # Of apt's configuration only what decides whether an index can be fetched at all; the rest is the machine's own taste.
 APT_KEYS = re.compile(r"^Acquire::(https?::Proxy(::.*)?|Check-Valid-Until|Check-Date|https::CaInfo) \"(.+)\";$", re.IGNORECASE)
 
@@ -59,7 +71,7 @@ RUN set -eu; \\
     update-ca-certificates; \\
     apt-get clean; rm -rf /var/lib/apt/lists/*; \\
     : > /etc/machine-id; \\
-    systemctl mask systemd-resolved.service systemd-networkd.service getty.target console-getty.service
+    systemctl mask {masked}
 ENV container=docker
 STOPSIGNAL SIGRTMIN+3
 VOLUME ["/var/lib/docker", "/var/lib/containerd"]
@@ -246,7 +258,7 @@ def _context_files(release: str) -> dict[str, bytes]:
 
 def _digest(release: str, base: str, files: dict[str, bytes]) -> str:
     summed = hashlib.sha256()
-    for part in (release, base, DOCKERFILE, *PACKAGES):
+    for part in (release, base, DOCKERFILE, *PACKAGES, *MASKED):
         summed.update(part.encode() + b"\0")
     for name, content in sorted(files.items()):
         summed.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
@@ -295,6 +307,7 @@ def build(release: str, *, force: bool = False) -> tuple[str, bool]:
         dockerfile = DOCKERFILE.format(
             base=f"FROM {base}" if base else "FROM scratch\nADD base.tar /",
             packages=" ".join(PACKAGES),
+            masked=" ".join(MASKED),
             label=HASH_LABEL,
             digest=digest,
         )
