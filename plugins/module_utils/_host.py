@@ -44,6 +44,14 @@ def service_manager() -> str:
     return "systemd" if os.path.isdir("/run/systemd/system") else "none"
 
 
+def starts_at_boot(service: str) -> bool:
+    """Say whether systemd starts a service or its socket at boot; True where systemd does not run the host."""
+    if service_manager() == "none":
+        return True
+    wants = (f"multi-user.target.wants/{service}.service", f"sockets.target.wants/{service}.socket")
+    return any(os.path.lexists(f"/etc/systemd/system/{want}") for want in wants)
+
+
 def memory_bytes() -> int:
     """Return MemTotal, or the limit of the control group that holds this host when that is lower."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -93,6 +101,20 @@ def interface_address(name: str) -> str:
             return socket.inet_ntoa(fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)[20:24])
         except OSError:
             return ""
+
+
+def names_and_addresses() -> dict[str, list[str]]:
+    """Return the names that the host calls itself, and its loopback and default route's addresses."""
+    name = socket.gethostname()
+    names = [name, socket.getfqdn(name)]
+    interfaces = []
+    try:
+        with open("/proc/net/route", encoding="ascii") as file:
+            interfaces = [row.split()[0] for row in file.readlines()[1:] if row.split()[1] == "00000000"]
+    except OSError:
+        pass
+    addresses = ["127.0.0.1", "::1", *(interface_address(interface) for interface in interfaces)]
+    return {"names": list(dict.fromkeys(names)), "addresses": [a for a in dict.fromkeys(addresses) if a]}
 
 
 def listeners(port: int, proc: str = "/proc") -> list[dict[str, Any]]:

@@ -55,6 +55,10 @@ options:
     description: Socket of the Docker Engine.
     type: path
     default: /var/run/docker.sock
+  docker_wait:
+    description: Seconds to wait for a Docker Engine that does not answer yet.
+    type: int
+    default: 0
   daemon_config:
     description: Configuration file of the Docker Engine.
     type: path
@@ -90,15 +94,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Operating system, user, memory and disk of the host.
+  description: Operating system, names, addresses, user and memory of the host.
   returned: success
   type: dict
   sample:
+    addresses: [127.0.0.1, "::1", 192.0.2.10]
     codename: bookworm
     euid: 0
     id: debian
     memory_bytes: 25282142208
     name: Debian GNU/Linux 12 (bookworm)
+    names: [db1, db1.example.com]
     service_manager: systemd
     version: "12"
 packages:
@@ -113,7 +119,7 @@ python:
   sample: {cryptography: true, psycopg2: true, requests: true}
 docker:
   description: >-
-    The Docker Engine. RV(docker.error) says in one clause why it does not answer; RV(docker.daemon_config) is the content of its
+    The Docker Engine. RV(docker.enabled) says whether systemd starts it at boot (true where there is no systemd); RV(docker.error) says in one clause why it does not answer; RV(docker.daemon_config) is the content of its
     configuration file, RV(docker.daemon_config_error) why that cannot be read; RV(docker.free_bytes) is what is free below its root directory.
   returned: success
   type: dict
@@ -122,6 +128,7 @@ docker:
     bridge_gateway: 172.17.0.1
     daemon_config: {}
     daemon_config_error: ""
+    enabled: true
     error: ""
     free_bytes: 85899345920
     installed: true
@@ -185,6 +192,7 @@ listeners:
 
 import json
 import os
+import time
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -258,6 +266,7 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
     docker = {
         "installed": any(os.path.exists(os.path.join(path, "dockerd")) for path in ("/usr/bin", "/usr/sbin", "/usr/local/bin")),
         "answers": False,
+        "enabled": _host.starts_at_boot("docker"),
         "error": "",
         "version": "",
         "root_dir": config.get("data-root", "/var/lib/docker"),
@@ -321,6 +330,7 @@ def main() -> None:
             "port": {"type": "int", "required": True},
             "directory": {"type": "path", "required": True},
             "docker_socket": {"type": "path", "default": "/var/run/docker.sock"},
+            "docker_wait": {"type": "int", "default": 0},
             "daemon_config": {"type": "path", "default": "/etc/docker/daemon.json"},
             "packages": {"type": "list", "elements": "str", "default": []},
             "python_libraries": {"type": "list", "elements": "str", "default": ["requests", "cryptography", "psycopg2"]},
@@ -328,7 +338,11 @@ def main() -> None:
         supports_check_mode=True,
     )
     params = module.params
+    give_up = time.monotonic() + params["docker_wait"]
     seen = look_at_docker(params)
+    while not seen["docker"]["answers"] and time.monotonic() < give_up:
+        time.sleep(0.2)  # why: the Engine announces itself in no other way than by answering
+        seen = look_at_docker(params)
     publishers = seen.pop("publishers", {})
     identity, error = read_json(os.path.join(params["directory"], "identity.json"))
     if error:
@@ -337,6 +351,7 @@ def main() -> None:
         changed=False,
         host={
             **_host.os_release(),
+            **_host.names_and_addresses(),
             "euid": os.geteuid(),
             "service_manager": _host.service_manager(),
             "memory_bytes": _host.memory_bytes(),

@@ -1,0 +1,159 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a server's certificate serves: its key, its chain, its time and its names.
+
+Works with the cryptography library of Debian 12 (38) and later.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import re
+from typing import Any, Optional
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+_PEM_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+class Unreadable(Exception):
+    """A PEM text is not what it should be."""
+
+
+def load_chain(pem: bytes) -> list[x509.Certificate]:
+    """Return the certificates in a PEM text, in its order."""
+    try:
+        chain = [x509.load_pem_x509_certificate(block) for block in _PEM_CERTIFICATE.findall(pem)]
+    except ValueError as error:
+        raise Unreadable(f"is not a certificate in PEM form ({error})") from error
+    if not chain:
+        raise Unreadable("holds no certificate in PEM form")
+    return chain
+
+
+def not_after(certificate: x509.Certificate) -> datetime.datetime:
+    """Return the end of a certificate's validity in UTC."""
+    aware: Optional[datetime.datetime] = getattr(certificate, "not_valid_after_utc", None)
+    return aware or certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc)
+
+
+def not_before(certificate: x509.Certificate) -> datetime.datetime:
+    """Return the start of a certificate's validity in UTC."""
+    aware: Optional[datetime.datetime] = getattr(certificate, "not_valid_before_utc", None)
+    return aware or certificate.not_valid_before.replace(tzinfo=datetime.timezone.utc)
+
+
+def names_of(certificate: x509.Certificate) -> list[str]:
+    """Return the subject alternative names, DNS names and addresses, as text."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
+
+
+def _public_bytes(key: Any) -> bytes:
+    return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Say whether the issuer's key signed the certificate."""
+    if certificate.issuer != issuer.subject:
+        return False
+    key, signature, signed = issuer.public_key(), certificate.signature, certificate.tbs_certificate_bytes
+    algorithm = certificate.signature_hash_algorithm
+    try:
+        if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
+            key.verify(signature, signed, padding.PKCS1v15(), algorithm)
+        elif isinstance(key, ec.EllipticCurvePublicKey) and algorithm is not None:
+            key.verify(signature, signed, ec.ECDSA(algorithm))
+        elif isinstance(key, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
+            key.verify(signature, signed)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def chain_holds(chain: list[x509.Certificate], authorities: list[x509.Certificate]) -> bool:
+    """Say whether the first certificate leads, over the others, to one of the authorities."""
+    current, intermediates = chain[0], chain[1:]
+    for _step in range(len(chain)):
+        if any(issued_by(current, authority) or current == authority for authority in authorities):
+            return True
+        following = next((candidate for candidate in intermediates if issued_by(current, candidate)), None)
+        if following is None:
+            return False
+        current = following
+    return False
+
+
+def _same_name(name: str) -> str:
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower()
+
+
+def covers(present: list[str], name: str) -> bool:
+    """Say whether a name is among the alternative names, a wildcard standing for one label (RFC 6125)."""
+    known = {_same_name(item) for item in present}
+    wanted = _same_name(name)
+    _label, dot, parent = wanted.partition(".")
+    return wanted in known or (bool(dot) and f"*.{parent}" in known)
+
+
+def certificate_problems(
+    pems: dict[str, bytes], names: list[str], renew_days: int, now: datetime.datetime
+) -> list[dict[str, str]]:
+    """Return what is wrong with a certificate as dicts of check and message.
+
+    ``pems`` holds ``certificate`` (leaf first, then intermediates), ``private_key`` and ``ca``. Checks:
+    ``certificate``, ``private_key``, ``ca`` (unreadable), ``key``, ``chain``, ``expired``, ``renew``
+    (fewer than ``renew_days`` days left), ``names``.
+    """
+    problems: list[dict[str, str]] = []
+
+    def add(check: str, message: str) -> None:
+        problems.append({"check": check, "message": message})
+
+    chains: dict[str, list[x509.Certificate]] = {}
+    for part, title in (("certificate", "The certificate"), ("ca", "The CA certificate")):
+        try:
+            chains[part] = load_chain(pems[part])
+        except Unreadable as error:
+            add(part, f"{title} {error}.")
+    try:
+        key: Any = load_pem_private_key(pems["private_key"], password=None)
+    except (ValueError, TypeError) as error:
+        key = None
+        add("private_key", f"The private key is not an unencrypted key in PEM form ({type(error).__name__}).")
+    if "certificate" in chains:
+        leaf = chains["certificate"][0]
+        left = not_after(leaf) - now
+        if key is not None and _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
+            add("key", "The private key does not belong to the certificate.")
+        if left <= datetime.timedelta(0):
+            add("expired", f"The certificate expired on {not_after(leaf):%Y-%m-%d}.")
+        elif now < not_before(leaf):
+            add("expired", f"The certificate is not valid before {not_before(leaf):%Y-%m-%d %H:%M} UTC.")
+        elif left < datetime.timedelta(days=renew_days):
+            add("renew", f"The certificate expires on {not_after(leaf):%Y-%m-%d}, in {left.days} days.")
+        present = names_of(leaf)
+        lacking = [name for name in names if not covers(present, name)]
+        if lacking:
+            add("names", f"The certificate lacks the names {', '.join(lacking)}.")
+    if "ca" in chains:
+        left = not_after(chains["ca"][0]) - now
+        if left < datetime.timedelta(days=renew_days):
+            add("ca_renew", f"The CA certificate expires on {not_after(chains['ca'][0]):%Y-%m-%d}.")
+        if "certificate" in chains and not chain_holds(chains["certificate"], chains["ca"]):
+            add("chain", "The certificate was not issued by the CA certificate.")
+    return problems
