@@ -28,44 +28,64 @@ attributes:
 author:
   - ai-micro-service team (@ai-micro-service)
 options:
-  nodes:
-    description: Directories and files, parents before children.
+  trees:
+    description: Directories with the files wanted in them, parents before children.
     type: list
     elements: dict
     required: true
     suboptions:
       path:
-        description: Absolute path.
+        description: Absolute path of the directory.
         type: str
         required: true
-      content:
-        description: Content of a file. A node without it is a directory.
-        type: str
       owner:
-        description: Owner, by name or number.
+        description: Owner of directory and files, by name or number.
         type: str
         default: root
       group:
-        description: Group, by name or number.
+        description: Group of directory and files, by name or number.
         type: str
         default: root
-      mode:
-        description: Permissions in octal digits.
+      directory_mode:
+        description: Permissions of the directory, and of those below it that O(trees[].files) name, in octal digits.
         type: str
-        required: true
+        default: "0755"
+      file_mode:
+        description: Permissions of the files in octal digits.
+        type: str
+        default: "0644"
+      files:
+        description: Files wanted in the directory.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          name:
+            description: Path below the directory.
+            type: str
+            required: true
+          content:
+            description: The text.
+            type: str
+            required: true
+          mode:
+            description: Permissions in octal digits where they differ from O(trees[].file_mode).
+            type: str
 """
 
 EXAMPLES = r"""
 - name: Keep the configuration of an instance
   ai_micro.postgres.host_tree:
-    nodes:
+    trees:
       - path: /etc/ai-micro-postgres
-        mode: "0755"
-      - path: /etc/ai-micro-postgres/postgresql.conf
-        content: |
-          port = 5432
+      - path: /etc/ai-micro-postgres/postgresql
         group: "999"
-        mode: "0640"
+        directory_mode: "0750"
+        file_mode: "0640"
+        files:
+          - name: postgresql.conf
+            content: |
+              port = 5432
 """
 
 RETURN = r"""
@@ -86,15 +106,32 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._tree import BadNode, Node, describe, find_node, resolve_id
 
 
-def parse_node(raw: dict[str, Any]) -> Node:
-    """Turn an entry of the argument into what is wanted."""
-    if not os.path.isabs(raw["path"]):
-        raise BadNode(f"The path {raw['path']} is not absolute: give it from the root.")
+def parse_mode(text: str, path: str) -> int:
+    """Read permissions in octal digits."""
     try:
-        mode = int(raw["mode"], 8)
+        return int(text, 8)
     except ValueError as error:
-        raise BadNode(f"The mode {raw['mode']} of {raw['path']} is not octal: give it as for example '0640'.") from error
-    return Node(raw["path"], resolve_id(raw["owner"], "user"), resolve_id(raw["group"], "group"), mode, raw["content"])
+        raise BadNode(f"The mode {text} of {path} is not octal: give it as for example '0640'.") from error
+
+
+def parse_tree(raw: dict[str, Any]) -> list[Node]:
+    """Turn a tree of the argument into what is wanted, directories before what is in them."""
+    root = os.path.normpath(raw["path"])
+    if not os.path.isabs(root):
+        raise BadNode(f"The path {raw['path']} is not absolute: give it from the root.")
+    uid, gid = resolve_id(raw["owner"], "user"), resolve_id(raw["group"], "group")
+    directory_mode = parse_mode(raw["directory_mode"], root)
+    nodes = {root: Node(root, uid, gid, directory_mode, None)}
+    for file in raw["files"]:
+        path = os.path.normpath(os.path.join(root, file["name"]))
+        if not path.startswith(root + os.sep):
+            raise BadNode(f"The file {file['name']} is not below {root}: give a name without '..'.")
+        between = os.path.relpath(os.path.dirname(path), root).split(os.sep)
+        for depth in range(len(between)):
+            directory = os.path.normpath(os.path.join(root, *between[: depth + 1]))
+            nodes.setdefault(directory, Node(directory, uid, gid, directory_mode, None))
+        nodes[path] = Node(path, uid, gid, parse_mode(file["mode"] or raw["file_mode"], path), file["content"])
+    return list(nodes.values())
 
 
 def apply_node(wanted: Node, exists: bool) -> None:
@@ -121,21 +158,27 @@ def apply_node(wanted: Node, exists: bool) -> None:
 
 def main() -> None:
     """Run the module."""
-    node_options = {
+    file_options = {
+        "name": {"type": "str", "required": True},
+        "content": {"type": "str", "required": True},
+        "mode": {"type": "str"},
+    }
+    tree_options = {
         "path": {"type": "str", "required": True},
-        "content": {"type": "str"},
         "owner": {"type": "str", "default": "root"},
         "group": {"type": "str", "default": "root"},
-        "mode": {"type": "str", "required": True},
+        "directory_mode": {"type": "str", "default": "0755"},
+        "file_mode": {"type": "str", "default": "0644"},
+        "files": {"type": "list", "elements": "dict", "default": [], "options": file_options},
     }
     module = AnsibleModule(
-        argument_spec={"nodes": {"type": "list", "elements": "dict", "required": True, "options": node_options}},
+        argument_spec={"trees": {"type": "list", "elements": "dict", "required": True, "options": tree_options}},
         supports_check_mode=True,
     )
     paths: list[str] = []
     diffs: list[dict[str, str]] = []
     try:
-        pairs = [(node, find_node(node)) for node in (parse_node(raw) for raw in module.params["nodes"])]
+        pairs = [(node, find_node(node)) for raw in module.params["trees"] for node in parse_tree(raw)]
         for wanted, found in pairs:
             if wanted == found:
                 continue

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: image_build_failure
+short_description: One sentence about a failed build of an image
+version_added: 1.0.0
+author:
+  - ai-micro-service team (@ai-micro-service)
+description:
+  - Turns the result of a failed task into a sentence with the remedy, followed by the last lines of the builder's output.
+positional: _input, image, source
+options:
+  _input:
+    description: The failed task's result.
+    type: dict
+    required: true
+  image:
+    description: The image's name.
+    type: str
+    required: true
+  source:
+    description: What the image is built from.
+    type: str
+    required: true
+    choices: [packages, registry]
+  lines:
+    description: How many lines of the output to keep.
+    type: int
+    default: 15
+"""
+
+EXAMPLES = r"""
+- name: Stop with a sentence
+  ansible.builtin.fail:
+    msg: "{{ ansible_failed_result | ai_micro.postgres.image_build_failure('example:1', 'packages') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: The sentence and the lines.
+  type: str
+"""
+
+import ast
+import re
+from typing import Any, Callable
+
+REGISTRY_SIGNS = (
+    "pull access denied",
+    "manifest unknown",
+    "dial tcp",
+    "no such host",
+    "i/o timeout",
+    "tls handshake",
+    "toomanyrequests",
+    "unauthorized",
+    "client.timeout",
+    "failed to resolve",
+)
+
+
+def _output_of(message: str) -> tuple[str, list[str]]:
+    """The message and the builder's last lines, which the module appends as a Python list."""
+    head, found, logs = message.partition(", logs: ")
+    if not found:
+        return message, []
+    try:
+        lines = [str(line).rstrip() for line in ast.literal_eval(logs)]
+    except (SyntaxError, ValueError):
+        lines = logs.splitlines()
+    return head, [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines if line.strip()]
+
+
+def image_build_failure(result: dict[str, Any], image: str, source: str, lines: int = 15) -> str:
+    """One sentence about a failed task of a build, and the last lines that the builder wrote."""
+    message, output = _output_of(str(result.get("msg") or ""))
+    for stream in ("stdout", "stderr"):
+        output += [line for line in str(result.get(stream) or "").splitlines() if line.strip()]
+    head = message.splitlines()[0] if message else "the command failed"
+    registry = source == "registry" and any(sign in message.lower() for sign in REGISTRY_SIGNS)
+    # A step that failed had its base already, so the registry was reached.
+    if registry and "returned a non-zero code" not in message:
+        return (
+            f"Image {image} was not built because its base could not be pulled ({head}): let the host reach the registry "
+            "(postgres_image_proxy, postgres_image_registry_base), or set postgres_image_source: packages, "
+            "which builds without a registry."
+        )
+    sentence = (
+        f"Image {image} was not built, and what had that name before still has it ({head}): "
+        "mend what the last lines below name and run again."
+    )
+    return "\n".join([sentence, *output[-lines:]])
+
+
+class FilterModule:
+    """The filter of that name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Map the filter's name to its function."""
+        return {"image_build_failure": image_build_failure}
