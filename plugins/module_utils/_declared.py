@@ -1,0 +1,93 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the inventory's list of databases means for the server: objects, roles and privileges."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+from urllib.parse import quote
+
+_SERVICE_TABLES = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+
+
+def missing_objects(databases: list[dict[str, Any]], present: dict[str, Any]) -> list[str]:
+    """Name each declared database, extension and table that is not there.
+
+    ``databases`` is the inventory's list, ``present`` what M(ai_micro.postgres.postgres_info) returned as
+    ``databases``. A table without a schema is one of schema public.
+    """
+    missing = []
+    for database in databases:
+        name = database["name"]
+        if name not in present:
+            missing.append(f"{name}: database missing")
+            continue
+        found = present[name]
+        missing += [
+            f"{name}: extension {extension} missing"
+            for extension in database.get("extensions") or []
+            if extension not in found["extensions"]
+        ]
+        missing += [
+            f"{name}: table {table} missing"
+            for table in database.get("tables") or []
+            if (table if "." in table else f"public.{table}") not in found["tables"]
+        ]
+    return missing
+
+
+def access_declaration(
+    databases: list[dict[str, Any]], readonly_role: str, hidden: dict[str, dict[str, list[str]]]
+) -> list[dict[str, Any]]:
+    """Return the databases argument of M(ai_micro.postgres.postgres_access).
+
+    Each service role gets its own database and nothing else, the read-only role may select in each but
+    the columns in ``hidden`` (database, table, columns). PUBLIC gets nothing; the maintenance database
+    postgres is closed to all but the superuser.
+    """
+    declared: list[dict[str, Any]] = []
+    for database in databases:
+        readable: dict[str, Any] = {"*": ["SELECT"]}
+        for table, columns in hidden.get(database["name"], {}).items():
+            readable[table] = {"SELECT": {"except": columns}}
+        declared.append(
+            {
+                "name": database["name"],
+                "owner": "postgres",
+                "extensions": database.get("extensions") or [],
+                "grants": {
+                    database["role"]: _grant(_SERVICE_TABLES, sequences=["USAGE", "SELECT"]),
+                    readonly_role: _grant(readable),
+                },
+            }
+        )
+    return [*declared, {"name": "postgres", "contents": False}]
+
+
+def _grant(tables: Any, **more: list[str]) -> dict[str, Any]:
+    return {"database": ["CONNECT"], "schemas": {"public": {"privileges": ["USAGE"], "tables": tables, **more}}}
+
+
+def login_roles(
+    names: list[str], passwords: dict[str, str], settings: Optional[dict[str, Any]] = None
+) -> list[dict[str, Any]]:
+    """Return roles of M(ai_micro.postgres.postgres_access) that log in with their password."""
+    return [{"name": name, "password": passwords[name], "settings": settings or {}} for name in names]
+
+
+def connection_files(
+    databases: list[dict[str, Any]], passwords: dict[str, str], host: str, port: int, ca: str
+) -> list[dict[str, str]]:
+    """Return name and content of each service's connection file, one DATABASE_URL in it (libpq's URI form)."""
+    return [
+        {
+            "name": f"{database['service']}.env",
+            "content": (
+                f"DATABASE_URL=postgresql://{quote(database['role'], safe='')}:{quote(passwords[database['role']], safe='')}"
+                f"@{host}:{port}/{quote(database['name'], safe='')}?sslmode=verify-full&sslrootcert={quote(ca, safe='/')}\n"
+            ),
+        }
+        for database in databases
+    ]
