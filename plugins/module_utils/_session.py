@@ -11,8 +11,9 @@ sentence that names the object and the remedy.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Iterator, Mapping, NoReturn, Protocol, Sequence
+from typing import Any, NoReturn, Protocol
 
 from ansible.module_utils.basic import env_fallback
 
@@ -33,29 +34,32 @@ CONNECT_TIMEOUT = 10
 CONNECT_REMEDIES: tuple[tuple[str, str], ...] = (
     (
         r"password authentication failed|SCRAM authentication",
-        "the password of user {user} was refused: check login_password (an existing cluster keeps the password it was "
-        "initialised with, whatever POSTGRES_PASSWORD says now)",
+        "the password of user {user} was refused: check login_password (an existing cluster ignores POSTGRES_PASSWORD)",
     ),
     (r"no password supplied", "a password is asked for user {user}: set login_password"),
     (
         r"(Peer|Ident) authentication failed",
-        "pg_hba.conf does not let this operating system user be {user} over the socket: set become_user, or map the "
-        "user in pg_ident.conf",
+        "this operating system user may not be {user} over the socket: set become_user, or map it in pg_ident.conf",
     ),
     (
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
-        "no rule of pg_hba.conf lets user {user} into database {db} from here: set ssl_mode=require if it was tried "
-        "without TLS, or add a rule",
+        "no rule lets user {user} into database {db} from here: set ssl_mode=require if TLS is asked for, or add a rule",
     ),
     (r'database ".*" does not exist', "database {db} does not exist: create it first, or correct its name"),
     (r'role ".*" does not exist', "user {user} does not exist there: correct login_user"),
-    (r"permission denied for database", "user {user} lacks CONNECT on database {db}: grant it, or use another login_user"),
+    (
+        r"permission denied for database",
+        "user {user} lacks CONNECT on database {db}: grant it, or use another login_user",
+    ),
     (r"not currently accepting connections", "database {db} accepts no connections: set its ALLOW_CONNECTIONS to true"),
     (
         r"Connection refused|No such file or directory|could not connect to server",
         "no server listens there: start it, or correct login_host, login_port or login_unix_socket",
     ),
-    (r"could not translate host name|Name or service not known", "the host name cannot be resolved: correct login_host"),
+    (
+        r"could not translate host name|Name or service not known",
+        "the host name cannot be resolved: correct login_host",
+    ),
     (r"timeout expired|timed out|No route to host", "no answer: check the address, the port and the firewall"),
     (r"server does not support SSL", "the server offers no TLS: set ssl_mode=disable, or turn ssl on in the server"),
     (

@@ -1,0 +1,38 @@
+# Every target is one short line; `make help` lists them. ARGS goes to Ansible or pytest, STAGES to the test runner.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+INVENTORY ?= inventories/local
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule fresh bench docs clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+venv: ## Ansible in .venv, from pinned requirements
+	@scripts/bootstrap.sh
+venv-dev: ## The same with lint, type and test tools
+	@scripts/bootstrap.sh --dev
+site: venv ## This machine becomes a running, verified ai-micro-postgres (ARGS="--tags databases")
+	@.venv/bin/ansible-playbook site.yml -i $(INVENTORY) $(ARGS)
+test: venv-dev ## Everything CI runs (STAGES="lint unit" for some)
+	@.venv/bin/python scripts/test.py $(STAGES)
+lint: venv-dev ## ansible-lint, yamllint, ruff, mypy, shellcheck
+	@scripts/lint.sh
+sanity: venv-dev ## ansible-test sanity on the built artifact
+	@scripts/sanity.sh
+unit: venv-dev ## Unit tests
+	@.venv/bin/python -m pytest tests/unit $(ARGS)
+meta: venv-dev ## Tests about the repository itself: specs, docs, artifact
+	@.venv/bin/python -m pytest tests/meta $(ARGS)
+integration: venv-dev ## Tests on a real container, bad input among them
+	@.venv/bin/python -m pytest tests/integration $(ARGS)
+molecule: venv-dev ## molecule test (ARGS="-s default")
+	@.venv/bin/molecule test $(ARGS)
+fresh: venv-dev ## make site on a bare host, twice
+	@.venv/bin/python -m pytest tests/fresh $(ARGS)
+bench: venv-dev ## Times of make site against a plain script, and of a second run
+	@.venv/bin/python scripts/bench.py $(ARGS)
+docs: venv-dev ## Regenerate the variable tables of the roles' READMEs from their argument specs
+	@.venv/bin/python scripts/docs.py
+clean: ## Remove .venv and .cache
+	@rm -rf .venv .cache
