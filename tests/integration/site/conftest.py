@@ -1,0 +1,48 @@
+"""Instances for the tests of site.yml, removed when their test is over."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from instance import NETWORK, Instance, run
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """Return the name of the image under test."""
+    name = os.environ.get("AI_MICRO_TEST_IMAGE", "")
+    assert name, "AI_MICRO_TEST_IMAGE is not set: run the tests by make test, which builds the image and sets it."
+    return name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network() -> Iterator[None]:
+    """Remove the tests' network at the end."""
+    yield
+    run("docker", "network", "rm", NETWORK, check=False)
+
+
+@pytest.fixture
+def instance(image: str, tmp_path: Path) -> Iterator[Instance]:
+    """Give a name and port on which there is nothing yet."""
+    made = Instance("amt-bad", 25433, tmp_path, image)
+    made.remove()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def provisioned(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give an instance that site.yml has provisioned, shared by the tests of a module."""
+    made = Instance("amt-life", 25434, tmp_path_factory.mktemp("life"), image)
+    made.remove()
+    made.site()
+    yield made
+    made.remove()

@@ -1,0 +1,142 @@
+"""One instance of the collection on this machine, under names of its own, provisioned by site.yml."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SECRETS = {
+    "postgres": "Superuser-Canary-1",
+    "auth_service": "Auth-Canary-2@/:",
+    "user_api_service": "User-Canary-3",
+    "admin_api_service": "Admin-Canary-4",
+    "readonly_user": "Readonly-Canary-5",
+}
+NETWORK = "amt-network"
+
+
+def run(*command: str, check: bool = True, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program and return its output as text."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False, **kwargs)
+    if check and result.returncode:
+        raise AssertionError(f"{' '.join(command)} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+@dataclass
+class PlaybookResult:
+    """What a run of ansible-playbook came to."""
+
+    code: int
+    output: str
+    text: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Messages are wrapped by the YAML output; a sentence is looked for in one line.
+        self.text = re.sub(r"\s+", " ", self.output.replace("''", "'"))
+
+    def count(self, what: str) -> int:
+        """Return a number of the recap, 0 where no host got that far."""
+        return sum(int(number) for number in re.findall(rf"\b{what}=(\d+)", self.output))
+
+
+@dataclass
+class Instance:
+    """Names and variables of an instance under test."""
+
+    name: str
+    port: int
+    folder: Path
+    image: str
+    variables: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def volume(self) -> str:
+        """Name of the data volume."""
+        return f"{self.name}_postgres_data"
+
+    @property
+    def directory(self) -> Path:
+        """Directory of the instance on the host."""
+        return Path("/etc") / self.name
+
+    def inventory(self, **changes: Any) -> Path:
+        """Write the inventory with changed variables and return its path."""
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "postgres_common_name": self.name,
+            "postgres_common_port": self.port,
+            "postgres_common_image": self.image,
+            "postgres_common_network": NETWORK,
+            "postgres_common_memory": "1g",
+            "postgres_common_superuser_password": SECRETS["postgres"],
+            "postgres_common_role_passwords": {k: v for k, v in SECRETS.items() if k != "postgres"},
+            "postgres_image_source": "packages",
+            **self.variables,
+            **changes,
+        }
+        path = self.folder / "inventory.json"
+        hosts = {"this_machine": variables}
+        path.write_text(json.dumps({"all": {"children": {"postgres": {"hosts": hosts}}}}))
+        path.chmod(0o600)
+        return path
+
+    def play(self, playbook: str, *arguments: str, **changes: Any) -> PlaybookResult:
+        """Run a playbook of the collection on the instance."""
+        command = [
+            str(Path(sys.executable).with_name("ansible-playbook")),
+            str(REPOSITORY / "playbooks" / f"{playbook}.yml"),
+            "-i",
+            str(self.inventory(**changes)),
+            *arguments,
+        ]
+        result = run(*command, check=False, cwd=REPOSITORY)
+        return PlaybookResult(result.returncode, result.stdout + result.stderr)
+
+    def site(self, *arguments: str, **changes: Any) -> PlaybookResult:
+        """Run site.yml, which must succeed."""
+        result = self.play("site", *arguments, **changes)
+        assert result.code == 0, result.output
+        return result
+
+    def refused(self, *arguments: str, **changes: Any) -> PlaybookResult:
+        """Run site.yml, which must fail at a task and not by a traceback."""
+        result = self.play("site", *arguments, **changes)
+        assert result.code != 0, result.output
+        assert "Traceback" not in result.output, result.output
+        return result
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """Ask the server through the socket in its container."""
+        command = ["docker", "exec", self.name, "psql", "-X", "-qAt", "-U", "postgres", "-d", database, "-c", statement]
+        return run(*command).stdout.strip()
+
+    def inspect(self) -> dict[str, Any]:
+        """Return what docker inspect says of the container."""
+        return dict(json.loads(run("docker", "inspect", self.name).stdout)[0])
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the state that a refused run must leave as it was: container, volume and files."""
+        container = run("docker", "inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Running}}", self.name, check=False)
+        mount = run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", self.volume, check=False).stdout.strip()
+        data = sorted(str(path) for path in Path(mount).rglob("*")) if mount and not container.stdout else []
+        files = {
+            str(path): (path.stat().st_mode, path.read_bytes() if path.is_file() else b"")
+            for path in sorted(self.directory.rglob("*"))
+        }
+        return {"container": container.stdout, "volume": mount, "data": data, "files": files}
+
+    def remove(self) -> None:
+        """Remove everything that carries the instance's name."""
+        for suffix in ("", "-init", "-proof"):
+            run("docker", "rm", "-f", self.name + suffix, check=False)
+        run("docker", "volume", "rm", "-f", self.volume, check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
