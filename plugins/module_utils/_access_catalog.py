@@ -97,7 +97,8 @@ WITH extension AS (
     SELECT CASE c.relkind WHEN 'S' THEN 'sequence' ELSE 'table' END, c.tableoid, c.oid, c.relnamespace,
            ARRAY[c.relname], NULL,
            CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'f' THEN 'FOREIGN TABLE'
-                WHEN 'S' THEN CASE WHEN EXISTS (SELECT FROM follower f WHERE f.objid = c.oid) THEN '' ELSE 'SEQUENCE' END
+                WHEN 'S' THEN
+                    CASE WHEN EXISTS (SELECT FROM follower f WHERE f.objid = c.oid) THEN '' ELSE 'SEQUENCE' END
                 ELSE 'TABLE' END,
            c.relowner, c.relacl,
            pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)
@@ -132,6 +133,8 @@ WITH extension AS (
 ), judged AS (
     SELECT o.*, n.nspname, x.extname, i.initprivs,
            o.oid < 16384 AND NOT (o.kind = 'schema' AND o.path[1] = 'public') AS system,
+           -- initdb makes information_schema after it has noted the initial privileges.
+           n.nspname = 'information_schema' AND o.oid < 16384 AS standard,
            COALESCE(x.extoid > (
                SELECT max(d.oid) FROM pg_catalog.pg_default_acl d
                WHERE d.defaclrole = o.owner AND d.defaclnamespace = 0 AND d.defaclobjtype = 'f'), false) AS born_closed
@@ -153,8 +156,10 @@ SELECT j.kind, j.path, j.nspname, j.noun, pg_catalog.pg_get_userbyid(j.owner) AS
         WHERE x.grantee <> j.owner AND (x.grantee = 0 OR r.oid IS NOT NULL)) AS held,
        CASE WHEN j.system OR j.extname IS NOT NULL OR j.kind IN ('type', 'language') THEN
        (SELECT json_agg(json_build_array(COALESCE(r.rolname, 'public'), x.privilege_type))
-        FROM pg_catalog.aclexplode(COALESCE(j.initprivs, j.std)) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
-        WHERE x.grantee = 0 OR r.rolname ~ '^pg_') END AS base
+        FROM pg_catalog.aclexplode(COALESCE(j.initprivs, CASE WHEN j.standard THEN j.acl END, j.std)) x
+        LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+        WHERE (x.grantee = 0 OR r.rolname ~ '^pg_')
+          AND (NOT j.standard OR x.privilege_type IN ('SELECT', 'USAGE', 'EXECUTE'))) END AS base
 FROM judged j
 WHERE CASE WHEN j.system THEN COALESCE(j.acl, j.std) IS DISTINCT FROM COALESCE(j.initprivs, j.std)
            WHEN j.extname IS NOT NULL THEN j.acl IS NOT NULL OR j.initprivs IS NOT NULL

@@ -164,12 +164,12 @@ def want(declared: Database, actual: Snapshot, owner_of: dict[Target, str], crea
                 if creator != rule.role:
                     target = default_target(creator, rule.schema, LETTERS[rule.kind])
                     wanted.required.add(Right(target, rule.role, rule.privilege))
+    # PUBLIC's built-in defaults: on types they open no data, and of other creators nothing is asked.
     for entry in actual.held:
-        if entry.target.kind == "default types" or (
-            entry.target.kind == "default functions" and entry.target.path[0] not in creators
-        ):
-            if not entry.target.path[1] and entry.role == PUBLIC:
-                wanted.allowed.add(Right(*entry[:3]))
+        kind, (creator, *schema) = entry.target.kind, entry.target.path
+        harmless = kind == "default types" or (kind == "default functions" and creator not in creators)
+        if harmless and entry.role == PUBLIC and schema == [""]:
+            wanted.allowed.add(Right(*entry[:3]))
     return wanted
 
 

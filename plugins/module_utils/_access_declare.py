@@ -158,7 +158,7 @@ def read_table(role: str, schema: str, name: str, declared: Mapping[Any, Any], v
                 raise DeclarationError(f"{where} restricts columns of all tables: name the table instead of '*'.")
             if not isinstance(columns, (list, tuple)) or not columns:
                 raise DeclarationError(
-                    f"{where} must be true, a list of columns, or {{except: [columns]}}; leave the privilege out for none."
+                    f"{where} must be true, a list of columns, or {{except: [columns]}}; leave it out for none."
                 )
             if privilege not in PRIVILEGES["column"]:
                 raise DeclarationError(

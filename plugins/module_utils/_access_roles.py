@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Declared roles against the server's: attributes, settings, memberships, passwords. Pure functions, but for reading."""
+"""Declared roles against the server's: attributes, settings, memberships, passwords."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def grant_or_revoke(verb: str, preposition: str, rights: Sequence[Right]) -> lis
 
 
 def in_order(kind: str, privileges: Iterable[str]) -> tuple[str, ...]:
-    known = PRIVILEGES.get(kind, ())
+    known = PRIVILEGES.get(kind.replace("default ", "").rstrip("s"), ())
     return tuple(sorted(privileges, key=lambda name: (known.index(name) if name in known else len(known), name)))
 
 

@@ -43,7 +43,7 @@ CONNECT_REMEDIES: tuple[tuple[str, str], ...] = (
     ),
     (
         r"no pg_hba\.conf entry|pg_hba\.conf rejects",
-        "no rule lets user {user} into database {db} from here: set ssl_mode=require if TLS is asked for, or add a rule",
+        "no rule lets user {user} into database {db} from here: set ssl_mode=require if TLS is wanted, or add a rule",
     ),
     (r'database ".*" does not exist', "database {db} does not exist: create it first, or correct its name"),
     (r'role ".*" does not exist', "user {user} does not exist there: correct login_user"),
