@@ -5,7 +5,8 @@
 """What is: who owns and who may what inside one database, in three set-based catalog queries.
 
 Members of extensions and what initdb made are not ours to judge: their base line is what the extension's script or
-initdb gave (pg_init_privs, else the built-in default); only what was granted beyond it is seen.
+initdb gave (pg_init_privs, else the built-in default); only what was granted beyond it is seen. Default privileges
+hold for extensions' objects too, but PostgreSQL notes as initial only what the script says: the base line stays true.
 """
 
 from __future__ import annotations
@@ -62,7 +63,6 @@ class Thing:
     names: tuple[str, ...] = ()  # what a declaration may call it
     base: frozenset[tuple[str, str]] = frozenset()  # (role, privilege) that it comes with
     extension: str = ""
-    born_closed: bool = False  # made by an extension after PUBLIC's default EXECUTE had been taken away
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Snapshot:
 # Entries of roles that no longer exist cannot be named in any statement.
 OBJECTS_SQL = """
 WITH extension AS (
-    SELECT d.classid, d.objid, e.extname, e.oid AS extoid
+    SELECT d.classid, d.objid, e.extname
     FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
     WHERE d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
 ), follower AS (
@@ -134,10 +134,7 @@ WITH extension AS (
     SELECT o.*, n.nspname, x.extname, i.initprivs,
            o.oid < 16384 AND NOT (o.kind = 'schema' AND o.path[1] = 'public') AS system,
            -- initdb makes information_schema after it has noted the initial privileges.
-           n.nspname = 'information_schema' AND o.oid < 16384 AS standard,
-           COALESCE(x.extoid > (
-               SELECT max(d.oid) FROM pg_catalog.pg_default_acl d
-               WHERE d.defaclrole = o.owner AND d.defaclnamespace = 0 AND d.defaclobjtype = 'f'), false) AS born_closed
+           n.nspname = 'information_schema' AND o.oid < 16384 AS standard
     FROM object o
     LEFT JOIN pg_catalog.pg_namespace n ON n.oid = o.nspoid
     LEFT JOIN extension x ON x.classid = o.classid AND x.objid = o.oid
@@ -145,7 +142,7 @@ WITH extension AS (
     WHERE n.nspname IS NULL OR n.nspname !~ '^pg_(toast|temp_|toast_temp_)'
 )
 SELECT j.kind, j.path, j.nspname, j.noun, pg_catalog.pg_get_userbyid(j.owner) AS owner,
-       NOT j.system AND j.extname IS NULL AS ours, j.extname, j.born_closed,
+       NOT j.system AND j.extname IS NULL AS ours, j.extname,
        (SELECT json_agg(json_build_array(tn.nspname, t.typname) ORDER BY a.place)
         FROM unnest(j.args::oid[]) WITH ORDINALITY a(type, place)
         JOIN pg_catalog.pg_type t ON t.oid = a.type JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace) AS args,
@@ -256,7 +253,6 @@ def read_thing(row: Mapping[str, Any]) -> Thing:
         names=names,
         base=frozenset((role, privilege) for role, privilege in row["base"] or ()),
         extension=row["extname"] or "",
-        born_closed=row["born_closed"],
     )
 
 

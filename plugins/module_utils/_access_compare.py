@@ -88,7 +88,7 @@ def compare(
     moved = {change.thing.target: change.owner for change in owners}
     owner_of = {thing.target: moved.get(thing.target, thing.owner) for thing in actual.things}
     wanted = want(declared, actual, owner_of, creators)
-    held = [entry for entry in actual.held if entry.role != moved.get(entry.target)]
+    held = [entry for entry in actual.held if entry.role != moved.get(table_of(entry.target))]
     firm = {Right(*entry[:3]) for entry in held if entry.by_owner}
     excess = [entry for entry in held if is_excess(entry, wanted) and not overlooked_entry(entry, declared, overlooked)]
     missing = sorted(wanted.required - firm)
@@ -123,10 +123,13 @@ def overlooked_entry(entry: Held, declared: Database, overlooked: Callable[[str]
 
 
 def new_owners(declared: Database, actual: Snapshot, owner: str, overlooked: Callable[[str], bool]) -> list[NewOwner]:
-    """Objects that belong to the wrong role. Without a declared owner, a superuser's objects are in order."""
+    """Objects that belong to the wrong role. Without a declared owner, a superuser's objects are in order.
+
+    Those without a noun (a table's own sequence) need no statement: they follow.
+    """
     changes = []
     for thing in actual.things:
-        if not thing.ours or not thing.noun or thing.owner == owner:
+        if not thing.ours or thing.owner == owner:
             continue
         if thing.target.kind == "schema" and thing.owner == "pg_database_owner":
             continue
@@ -143,8 +146,6 @@ def want(declared: Database, actual: Snapshot, owner_of: dict[Target, str], crea
         base = {Right(thing.target, role, privilege) for role, privilege in thing.base}
         # An application needs what its extensions come with; what initdb opened may have been closed on purpose.
         (wanted.required if thing.extension else wanted.allowed).update(base)
-        if thing.born_closed and thing.extension in declared.extensions and thing.target.kind == "routine":
-            wanted.required.add(Right(thing.target, PUBLIC, "EXECUTE"))
     schemas = {thing.target.path[0] for thing in actual.things if thing.target.kind == "schema"}
     inside: dict[tuple[str, str], list[Thing]] = {}
     for thing in actual.things:
@@ -157,7 +158,7 @@ def want(declared: Database, actual: Snapshot, owner_of: dict[Target, str], crea
         for right, exists in rights_of(rule, found, actual, schemas):
             if not exists:
                 wanted.unknown.add(right)
-            elif owner_of.get(right.target) != right.role and owner_of.get(table_of(right.target)) != right.role:
+            elif owner_of.get(table_of(right.target)) != right.role:
                 wanted.required.add(right)
         if rule.name == ALL_OBJECTS and rule.kind in LETTERS and rule.schema in schemas:
             for creator in creators:
@@ -228,6 +229,8 @@ def findings(comparison: Comparison) -> tuple[list[Finding], list[Finding]]:
         excess.append(Finding(name, entry.target.kind, entry.target.label(), entry.role, entry.privilege + note))
     for change in comparison.owners:
         target = change.thing.target
+        if not change.thing.noun:
+            continue
         missing.append(Finding(name, target.kind, target.label(), change.owner, "OWNER"))
         excess.append(Finding(name, target.kind, target.label(), change.thing.owner, "OWNER"))
     return missing, excess

@@ -57,7 +57,6 @@ class Database:
     owner: str | None
     creators: tuple[str, ...]
     contents: bool
-    extensions: tuple[str, ...]
     rules: tuple[Rule, ...]
     # (role, kind, schema, name) that are named: there the rules for all objects do not hold.
     named: frozenset[tuple[str, str, str, str]]
@@ -104,7 +103,6 @@ def read_database(entry: Mapping[str, Any], version: int) -> Database:
         owner=entry.get("owner"),
         creators=tuple(entry.get("creators") or ()),
         contents=bool(entry.get("contents", True)),
-        extensions=tuple(entry.get("extensions") or ()),
         rules=tuple(rules),
         named=frozenset(named),
         schemas=frozenset(schemas),
@@ -179,7 +177,7 @@ def read_privileges(declared: Any, kind: str, version: int, place: str) -> tuple
     if not isinstance(declared, (list, tuple)):
         raise DeclarationError(f"{place} must be a list of privileges.")
     known = known_privileges(kind, version)
-    wanted = set()
+    wanted: set[str] = set()
     for item in declared:
         name = str(item).upper()
         name = "TEMPORARY" if name == "TEMP" and kind == "database" else name

@@ -110,10 +110,8 @@ class Run:
         present = server.owners.get(database.name, self.module.params["login_user"])
         owner = database.owner or present
         creators = database.creators or (owner,)
-        if inner is None:
-            snapshot = new_database(database, owner, creators)
-        else:
-            snapshot = take_snapshot(inner, database, owner, creators)
+        look = take_snapshot(inner, database, owner, creators) if inner else None
+        snapshot = look or new_database(database, owner, creators)
         return compare(database, snapshot, owner, creators, self.overlooked(actual))
 
     def unknown_roles(self, actual: Roles) -> list[Finding]:

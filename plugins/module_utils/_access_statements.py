@@ -42,7 +42,7 @@ def statements(comparison: Comparison) -> list[Statement]:
     # What somebody else than the owner granted goes with that role's grant option (CASCADE): REVOKE cannot name it.
     revoked = [entry for entry in comparison.excess if entry.by_owner]
     return [
-        *(Statement(alter_owner(change)) for change in comparison.owners),
+        *(Statement(alter_owner(change)) for change in comparison.owners if change.thing.noun),
         *grant_or_revoke(
             "REVOKE GRANT OPTION FOR",
             "FROM",

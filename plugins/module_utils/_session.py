@@ -177,10 +177,8 @@ def without_secret(text: str, secret: str | None) -> str:
 def connect_sentence(error: str, arguments: Mapping[str, Any]) -> str:
     """One sentence for a connection that failed: where, as whom, why, what to do."""
     host, port = str(arguments.get("host", "")), arguments.get("port", 5432)
-    if not host or host.startswith("/"):
-        where = f"socket {host or '(default directory)'}, port {port}"
-    else:
-        where = f"{host}:{port}"
+    socket = not host or host.startswith("/")
+    where = f"socket {host or '(default directory)'}, port {port}" if socket else f"{host}:{port}"
     user, db = str(arguments.get("user", "")), str(arguments.get("dbname", ""))
     found = next((text for pattern, text in CONNECT_REMEDIES if re.search(pattern, error)), None)
     reason = found.format(user=user, db=db) if found else "the server's reason is in the brackets"

@@ -155,14 +155,6 @@ options:
             it is made. For C(postgres) and C(template1), which every role may enter by default.
         type: bool
         default: true
-      extensions:
-        description:
-          - Extensions whose functions PUBLIC may execute even if they were created after PUBLIC's default EXECUTE had
-            been taken away. PostgreSQL applies default privileges to extensions' functions too, so a later
-            C(CREATE EXTENSION) would leave services without, for example, C(uuid_generate_v4()).
-        type: list
-        elements: str
-        default: []
       grants:
         description:
           - What each role may, by role; V(public) stands for PUBLIC. What is not here is revoked.
@@ -180,6 +172,8 @@ options:
         type: dict
         default: {}
 notes:
+  - PostgreSQL applies default privileges to the functions of extensions too. After a later C(CREATE EXTENSION) they
+    are closed to PUBLIC until the module runs again, which gives them back what the extension's script says.
   - The module must connect as a superuser.
   - Views run with their owner's rights; a view may show a column that is excepted on its table.
 author:
@@ -210,7 +204,6 @@ EXAMPLES = r"""
     databases:
       - name: authdb
         owner: postgres
-        extensions: [uuid-ossp]
         grants:
           auth_service: &service
             database: [CONNECT]
@@ -231,7 +224,6 @@ EXAMPLES = r"""
                       except: [password_hash]
       - name: apidb
         owner: postgres
-        extensions: [uuid-ossp]
         grants:
           user_api_service: *service
           readonly_user: &reader
@@ -242,7 +234,6 @@ EXAMPLES = r"""
                 tables: [SELECT]
       - name: admindb
         owner: postgres
-        extensions: [uuid-ossp, vector]
         grants:
           admin_api_service: *service
           readonly_user: *reader
@@ -331,7 +322,6 @@ undeclared_logins:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.ai_micro.postgres.plugins.module_utils._access_run import role_options, run
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec
 
@@ -352,7 +342,6 @@ def main() -> None:
                 "owner": {"type": "str"},
                 "creators": {"type": "list", "elements": "str", "default": []},
                 "contents": {"type": "bool", "default": True},
-                "extensions": {"type": "list", "elements": "str", "default": []},
                 "grants": {"type": "dict", "default": {}},
             },
         },
