@@ -56,7 +56,6 @@ def access_declaration(
             {
                 "name": database["name"],
                 "owner": "postgres",
-                "extensions": database.get("extensions") or [],
                 "grants": {
                     database["role"]: _grant(_SERVICE_TABLES, sequences=["USAGE", "SELECT"]),
                     readonly_role: _grant(readable),

@@ -117,7 +117,7 @@ class Instance:
     def sql(self, statement: str, database: str = "postgres") -> str:
         """Ask the server through the socket in its container."""
         command = ["docker", "exec", self.name, "psql", "-X", "-qAt", "-U", "postgres", "-d", database, "-c", statement]
-        return run(*command).stdout.strip()
+        return run(*command).stdout.rstrip("\n")
 
     def inspect(self) -> dict[str, Any]:
         """Return what docker inspect says of the container."""
