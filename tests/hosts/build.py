@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Build the test host's image, once: `tests/hosts/build.py --release bookworm`."""
+"""Build the test host's image, once: `python3 -m tests.hosts.build --release bookworm`."""
 
 from __future__ import annotations
 
@@ -7,8 +6,11 @@ import argparse
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from host_image import REGISTRY_BASE_VARIABLE, BuildError, build
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.hosts.host_image import REGISTRY_BASE_VARIABLE, BuildError, build
 
 
 def main() -> int:

@@ -1,11 +1,10 @@
-#!/usr/bin/env python3
 """A throw-away Debian host for tests: a container in which systemd runs, and in which Docker can be installed.
 
-Used as a module by the tests and as a command by Molecule's playbooks:
+Used as a module by the tests and as a command by Molecule's playbooks, from the top of the repository:
 
-    tests/hosts/host.py start amh-example
-    tests/hosts/host.py exec amh-example -- systemctl status
-    tests/hosts/host.py remove amh-example
+    python3 -m tests.hosts.host start amh-example
+    python3 -m tests.hosts.host exec amh-example -- systemctl status
+    python3 -m tests.hosts.host remove amh-example
 """
 
 from __future__ import annotations
@@ -21,7 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from host_image import PROXY_VARIABLES, build, image_name, pip_directories
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.hosts.host_image import PROXY_VARIABLES, build, image_name, pip_directories
 
 NAME_PREFIX = "amh-"
 BOOT_TIMEOUT = 120
@@ -65,7 +66,9 @@ def _cgroup_v1_options() -> list[str]:
     and leave directories in it.
     """
     mounted = [line.split()[1:3] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
-    hierarchies = sorted(path for path, kind in mounted if kind.startswith("cgroup") and path.startswith("/sys/fs/cgroup/"))
+    hierarchies = sorted(
+        path for path, kind in mounted if kind.startswith("cgroup") and path.startswith("/sys/fs/cgroup/")
+    )
     options = ["--cgroupns=host", "--tmpfs=/sys/fs/cgroup:mode=755"]
     return options + [f"--volume={path}:{path}:rw" for path in hierarchies]
 
@@ -90,7 +93,9 @@ class Host:
     def __post_init__(self) -> None:
         """Refuse a name that might be somebody else's container."""
         if not self.name.startswith(NAME_PREFIX):
-            raise HostError(f"A test host's name begins with {NAME_PREFIX}: {self.name!r} might be another's container.")
+            raise HostError(
+                f"A test host's name begins with {NAME_PREFIX}: {self.name!r} might be another's container."
+            )
 
     @classmethod
     def start(cls, name: str, release: str = "bookworm", mounts: Mapping[Path, Path] | None = None) -> Host:
@@ -154,9 +159,7 @@ class Host:
             options.append("--interactive")
         arguments = ["docker", "exec", f"--workdir={directory}", *options, self.name, *command]
         if log is None:
-            done = subprocess.run(
-                arguments, check=False, capture_output=True, text=True, input=stdin, timeout=timeout
-            )
+            done = subprocess.run(arguments, check=False, capture_output=True, text=True, input=stdin, timeout=timeout)
         else:
             log.write(f"\n$ {' '.join(command)}\n")
             log.flush()
@@ -222,12 +225,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sub.add_argument("name", help=f"its name, which begins with {NAME_PREFIX}")
         if action == "start":
             sub.add_argument("--release", default="bookworm", help="Debian release (default: %(default)s)")
+            sub.add_argument("--mount", action="append", default=[], metavar="HERE:THERE", help="show it a file")
         if action == "exec":
             sub.add_argument("command", nargs=argparse.REMAINDER)
     chosen = parser.parse_args(arguments)
     try:
         if chosen.action == "start":
-            Host.start(chosen.name, chosen.release)
+            pairs = (mount.split(":", 1) for mount in chosen.mount)
+            Host.start(chosen.name, chosen.release, {Path(here): Path(there) for here, there in pairs})
         elif chosen.action == "exec":
             command = chosen.command[1:] if chosen.command[:1] == ["--"] else chosen.command
             done = Host(chosen.name).exec(*command, check=False)

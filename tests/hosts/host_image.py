@@ -55,7 +55,9 @@ MASKED = (
 )
 
 # Of apt's configuration only what decides whether an index can be fetched at all; the rest is the machine's own taste.
-APT_KEYS = re.compile(r"^Acquire::(https?::Proxy(::.*)?|Check-Valid-Until|Check-Date|https::CaInfo) \"(.+)\";$", re.IGNORECASE)
+APT_KEYS = re.compile(
+    r"^Acquire::(https?::Proxy(::.*)?|Check-Valid-Until|Check-Date|https::CaInfo) \"(.+)\";$", re.IGNORECASE
+)
 
 DOCKERFILE = """\
 {base}
@@ -192,7 +194,16 @@ def pip_settings() -> dict[str, str]:
     for name, value in os.environ.items():
         if name.startswith("PIP_") and name != "PIP_CONFIG_FILE":
             settings[name[4:].lower().replace("_", "-")] = value
-    wanted = ("index-url", "extra-index-url", "find-links", "trusted-host", "proxy", "default-timeout", "timeout", "retries")
+    wanted = (
+        "index-url",
+        "extra-index-url",
+        "find-links",
+        "trusted-host",
+        "proxy",
+        "default-timeout",
+        "timeout",
+        "retries",
+    )
     chosen = {key: value for key, value in sorted(settings.items()) if key in wanted}
     # The venv's pip trusts its own bundle only; certificates that the machine adds count for it when it is told.
     if "cert" in settings or extra_certificates():
@@ -283,7 +294,15 @@ def _make_base(release: str, sources: list[str], target: Path) -> None:
             f"This machine has no Debian archive in /etc/apt to make a base from: set {REGISTRY_BASE_VARIABLE} to an "
             f"image of Debian {release}."
         )
-    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", release, str(target), "-"]
+    command = [
+        "mmdebstrap",
+        "--quiet",
+        "--variant=minbase",
+        f"--include={','.join(PACKAGES)}",
+        release,
+        str(target),
+        "-",
+    ]
     subprocess.run(command, check=True, input="\n".join(sources) + "\n", text=True)
 
 
