@@ -47,6 +47,18 @@ docker ps --quiet | xargs --no-run-if-empty docker kill
 rmdir /sys/fs/cgroup/*/docker
 """
 
+# What a run may leave in a host. Left out is what the running system writes by itself: random seeds, the stamps of
+# timers, apt's indexes.
+SNAPSHOT = r"""
+dpkg-query -W
+find /etc /usr/bin /usr/sbin /usr/local /var/lib -xdev \
+    \( -path /var/lib/apt/lists -o -path /var/lib/apt/periodic -o -path /var/lib/systemd \) -prune \
+    -o -printf '%p %y %m %u %g %l\n' | sort
+find /etc /usr/bin /usr/sbin /usr/local /var/lib -xdev \
+    \( -path /var/lib/apt/lists -o -path /var/lib/apt/periodic -o -path /var/lib/systemd \) -prune \
+    -o -type f -print0 | sort -z | xargs -0 sha256sum
+"""
+
 
 class HostError(RuntimeError):
     """A test host did not do what it must; the message holds what it said."""
@@ -178,6 +190,10 @@ class Host:
     def shell(self, script: str, *, check: bool = True, timeout: float = 600) -> str:
         """Run a shell script in the host and give what it printed."""
         return self.exec("sh", "-euc", script, check=check, timeout=timeout).stdout
+
+    def snapshot(self) -> set[str]:
+        """Describe packages and files, so that two of these show what has changed in between."""
+        return set(self.shell(SNAPSHOT).splitlines())
 
     def copy_in(self, source: Path, target: str) -> None:
         """Copy a file or a directory into the host."""
