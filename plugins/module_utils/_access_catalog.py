@@ -11,7 +11,7 @@ hold for extensions' objects too, but PostgreSQL notes as initial only what the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -189,23 +189,12 @@ WHERE NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY n.nspname, c.relname, a.attnum
 """
 
-# The global entry of a role stands in place of the built-in default, so where a role has none the built-in one is read.
 DEFAULTS_SQL = """
-WITH entry AS (
-    SELECT d.defaclrole AS role, d.defaclnamespace AS nsp, d.defaclobjtype AS letter, d.defaclacl AS acl
-    FROM pg_catalog.pg_default_acl d
-    UNION ALL
-    SELECT r.oid, 0, k.letter, pg_catalog.acldefault(CASE k.letter WHEN 'S' THEN 's' ELSE k.letter END, r.oid)
-    FROM pg_catalog.pg_roles r CROSS JOIN unnest(ARRAY['r', 'S', 'f', 'T', 'n']::"char"[]) k(letter)
-    WHERE r.rolname = ANY (%(creators)s::text[]) AND NOT EXISTS (
-        SELECT FROM pg_catalog.pg_default_acl d
-        WHERE d.defaclrole = r.oid AND d.defaclnamespace = 0 AND d.defaclobjtype = k.letter)
-)
-SELECT pg_catalog.pg_get_userbyid(e.role) AS creator, n.nspname AS schema, e.letter::text AS letter,
+SELECT pg_catalog.pg_get_userbyid(d.defaclrole) AS creator, n.nspname AS schema, d.defaclobjtype::text AS letter,
        (SELECT json_agg(json_build_array(COALESCE(r.rolname, 'public'), x.privilege_type, x.is_grantable, true))
-        FROM pg_catalog.aclexplode(e.acl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
-        WHERE x.grantee <> e.role AND (x.grantee = 0 OR r.oid IS NOT NULL)) AS held
-FROM entry e LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.nsp
+        FROM pg_catalog.aclexplode(d.defaclacl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+        WHERE x.grantee <> d.defaclrole AND (x.grantee = 0 OR r.oid IS NOT NULL)) AS held
+FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace
 """
 
 
@@ -216,7 +205,6 @@ def take_snapshot(session: Session, declared: Database, owner: str, creators: Se
         "schemas": sorted(declared.schemas),
         "names": names,
         "signatures": [name.replace(" ", "") for name in names],
-        "creators": list(creators),
     }
     things: list[Thing] = []
     held: list[Held] = []
@@ -234,8 +222,12 @@ def take_snapshot(session: Session, declared: Database, owner: str, creators: Se
             base = frozenset((role, privilege) for role, privilege in row["base"] or ())
             things.append(Thing(target, row["owner"], ours=False, base=base))
             held += read_acl(target, row["held"])
-    for row in session.query(DEFAULTS_SQL, asked):
+    own_functions = set()
+    for row in session.query(DEFAULTS_SQL):
         held += read_acl(default_target(row["creator"], row["schema"], row["letter"]), row["held"])
+        if row["letter"] == "f" and row["schema"] is None:
+            own_functions.add(row["creator"])
+    held += built_in_defaults(creator for creator in creators if creator not in own_functions)
     return Snapshot(declared.name, owner, tuple(things), tuple(held), columns)
 
 
@@ -265,13 +257,15 @@ def default_target(creator: str, schema: str | None, letter: str) -> Target:
     return Target(f"default {DEFAULT_KINDS[letter][1].lower()}", (creator, schema or ""))
 
 
+def built_in_defaults(creators: Iterable[str]) -> list[Held]:
+    """What a role without an entry of its own gives away with each function. (USAGE on types opens no data.)"""
+    return [Held(default_target(creator, None, "f"), PUBLIC, "EXECUTE") for creator in creators]
+
+
 def new_database(declared: Database, owner: str, creators: Sequence[str]) -> Snapshot:
     """A database that CREATE DATABASE would have made just now: what check mode compares a missing one with."""
     public = Target("schema", ("public",))
-    held = [Held(public, PUBLIC, "USAGE")]
-    for creator in creators:
-        held.append(Held(default_target(creator, None, "f"), PUBLIC, "EXECUTE"))
-        held.append(Held(default_target(creator, None, "T"), PUBLIC, "USAGE"))
+    held = [Held(public, PUBLIC, "USAGE"), *built_in_defaults(creators)]
     things = (Thing(public, owner, noun="SCHEMA", names=("public",)),)
     return Snapshot(declared.name, owner, things, tuple(held) if declared.contents else (), {}, exists=False)
 
