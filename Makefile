@@ -4,7 +4,7 @@ SHELL := /bin/bash
 INVENTORY ?= inventories/local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule fresh bench docs clean
+.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule fresh bench docs changelog clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,5 +34,7 @@ bench: venv-dev ## Times of make site against a plain script, and of a second ru
 	@.venv/bin/python scripts/bench.py $(ARGS)
 docs: venv-dev ## Regenerate the variable tables of the roles' READMEs from their argument specs
 	@.venv/bin/python scripts/docs.py
+changelog: venv-dev ## Regenerate the changelog from its fragments
+	@.venv/bin/antsibull-changelog release --update-existing
 clean: ## Remove .venv and .cache
 	@rm -rf .venv .cache

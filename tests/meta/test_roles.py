@@ -1,0 +1,62 @@
+"""A role's argument spec, its defaults and its README say the same."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import docs
+
+# The one shared variable that carries no role's name, by contract.
+UNPREFIXED = {"postgres_databases"}
+
+each_role = pytest.mark.parametrize("role", docs.roles(), ids=lambda role: role.name)
+
+
+def exact(value: Any) -> str:
+    """Return a value so that 1, true and "1" differ, and the order of keys does not matter."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+@each_role
+def test_defaults_are_those_of_the_spec(role: Path) -> None:
+    declared = docs.load(role / "defaults" / "main.yml")
+    specified = {name: spec["default"] for name, spec in docs.options(role).items() if "default" in spec}
+    assert sorted(declared) == sorted(specified)
+    assert {k: exact(v) for k, v in declared.items()} == {k: exact(v) for k, v in specified.items()}
+
+
+@each_role
+def test_option_is_typed_and_described(role: Path) -> None:
+    for name, spec in docs.options(role).items():
+        assert "type" in spec, f"{name} has no type"
+        assert spec.get("description"), f"{name} has no description"
+        assert not (spec.get("required") and "default" in spec), f"{name} is required and has a default"
+        assert (spec["type"] == "list") == ("elements" in spec), f"{name}: elements go with lists, and only with them"
+
+
+@each_role
+def test_variable_carries_the_name_of_its_role(role: Path) -> None:
+    names = set(docs.options(role)) | set(docs.load(role / "defaults" / "main.yml"))
+    strangers = {name for name in names if not name.startswith(f"{role.name}_")}
+    assert strangers <= (UNPREFIXED if role.name == "postgres_common" else set())
+
+
+@each_role
+def test_readme_shows_the_table_of_the_spec(role: Path) -> None:
+    shown = docs.shown_table((role / "README.md").read_text(encoding="utf-8"))
+    assert shown == docs.variable_table(role), "run `make docs`"
+
+
+@each_role
+def test_readme_says_what_a_second_run_does(role: Path) -> None:
+    assert "\n## Idempotence\n" in (role / "README.md").read_text(encoding="utf-8")
+
+
+@each_role
+def test_role_has_one_shape(role: Path) -> None:
+    for name in ("defaults/main.yml", "meta/argument_specs.yml", "meta/main.yml", "tasks/main.yml", "README.md"):
+        assert (role / name).is_file(), f"{name} is missing"
