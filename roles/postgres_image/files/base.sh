@@ -12,7 +12,9 @@ essential)
     echo 'postgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/bash' >>"$root/etc/passwd"
     # Not by --dpkgopt: mmdebstrap would then filter each archive in Perl, which takes a quarter of a minute.
     printf '%s\n' force-unsafe-io 'path-exclude=/usr/share/doc/*' 'path-include=/usr/share/doc/*/copyright' \
-        'path-exclude=/usr/share/man/*' 'path-exclude=/usr/share/info/*' >"$root/etc/dpkg/dpkg.cfg.d/no-documentation"
+        'path-exclude=/usr/share/man/*' 'path-exclude=/usr/share/info/*' \
+        'path-exclude=/usr/share/locale/*/LC_MESSAGES/*' 'path-include=/usr/share/locale/*/LC_MESSAGES/*-15.mo' \
+        >"$root/etc/dpkg/dpkg.cfg.d/no-documentation"
     mkdir -p "$root/etc/postgresql-common"
     echo 'create_main_cluster = false' >"$root/etc/postgresql-common/createcluster.conf"
     ;;
@@ -28,6 +30,8 @@ customize)
     chroot "$root" chown -R postgres:postgres /var/lib/postgresql /run/postgresql
     chmod 1777 "$root/var/lib/postgresql/data"
     chmod 3777 "$root/run/postgresql"
+    # What the essential packages had brought before those rules were there.
+    find "$root/usr/share/locale" -name '*.mo' ! -name '*-15.mo' -delete
     find "$root/usr/share/doc" "$root/usr/share/man" "$root/usr/share/info" -type f ! -name copyright -delete
     rm -rf "$root"/var/log/postgresql/* "$root"/var/cache/* "$root"/var/log/apt "$root"/var/log/*.log
     ;;

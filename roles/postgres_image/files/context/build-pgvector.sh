@@ -15,7 +15,7 @@ cd /src
 # postgresql-server-dev-15 depends on clang and LLVM (a gigabyte), which only JIT bitcode needs: its headers are enough.
 apt-get -q download postgresql-server-dev-15
 dpkg-deb --extract postgresql-server-dev-15_*.deb /
-apt-get -q source --download-only "pgvector/$suite"
+apt-get -q source --download-only pgvector # the highest version, which may be the suite's security update
 mkdir pgvector
 tar -xf pgvector_*.orig.tar.* -C pgvector --strip-components=1
 tar -xf pgvector_*.debian.tar.* -C pgvector

@@ -31,7 +31,7 @@ read_setting() {
     local file=${!file_name:-}
     if [[ -n $file ]]; then
         [[ -z ${!name:-} ]] || die "both $name and $file_name are set: give one of them."
-        value=$(<"$file") || die "$file_name names $file, which user $(id -u) cannot read: mend its owner or mode."
+        value=$(cat "$file" 2>/dev/null) || die "$file_name names $file, which user $(id -u) cannot read: mend its path, owner or mode."
     elif [[ -n ${!name:-} ]]; then
         value=${!name}
     fi
