@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -10,67 +9,21 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.hosts.host import Host
+from tests.hosts.run import JSON_OUTPUT, TAIL, Run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+LOGS = REPOSITORY / ".cache" / "test-logs"
 CHECKOUT = "/root/ai_micro.postgres"
 PLAYBOOK = (".venv/bin/ansible-playbook", "site.yml", "-i", "inventories/local")
 DATABASES = ("authdb", "apidb", "admindb")
 TAGS = ("docker", "image", "tls", "instance", "databases", "access", "verify")
-TAIL = 60
 
-# What belongs to the running system and not to the run: random seeds and the stamps of timers, apt's indexes.
-SNAPSHOT = """
-dpkg-query -W
-find /etc /usr/bin /usr/sbin /usr/local /var/lib \\
-    \\( -path /var/lib/apt/lists -o -path /var/lib/apt/periodic -o -path /var/lib/systemd \\) -prune \\
-    -o -printf '%p %y %m %u %g %l\\n' | sort
-find /etc /usr/bin /usr/sbin /usr/local /var/lib -xdev \\
-    \\( -path /var/lib/apt/lists -o -path /var/lib/apt/periodic -o -path /var/lib/systemd \\) -prune \\
-    -o -type f -print0 | sort -z | xargs -0 sha256sum
-find /root/ai_micro.postgres -path '*/.venv' -prune -o -path '*/.cache' -prune -o -type f -print | sort
-"""
-
-
-@dataclass
-class Run:
-    """What a run of ansible-playbook did, as its JSON output tells."""
-
-    code: int
-    output: str
-    errors: str
-
-    def __post_init__(self) -> None:
-        """Read the JSON output; a run that ends before its first play has none."""
-        start = self.output.find("{")
-        self.data: dict[str, Any] = json.loads(self.output[start:]) if start >= 0 else {}
-
-    def results(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Give each task's name and result, the items of a loop one by one."""
-        for play in self.data.get("plays", []):
-            for task in play["tasks"]:
-                for result in task["hosts"].values():
-                    for item in result.get("results") or [result]:
-                        yield task["task"]["name"], item
-
-    def changed(self) -> list[str]:
-        """Describe what was changed, or would be."""
-        return [f"{name}: {result.get('msg', '')}" for name, result in self.results() if result.get("changed")]
-
-    def count(self, what: str) -> int:
-        """Give a number of the recap, -1 where there is none."""
-        stats = self.data.get("stats", {}).get("localhost", {})
-        return int(stats.get(what, -1))
-
-    def report(self) -> str:
-        """Say what failed, what changed and what was printed to the standard error."""
-        failed = [f"{name}: {result.get('msg', result)}" for name, result in self.results() if result.get("failed")]
-        parts = [f"exit code {self.code}", "failed:", *failed, "changed:", *self.changed(), "stderr:"]
-        return "\n".join([*parts, *self.errors.splitlines()[-TAIL:]])
+# The checkout is the controller's side: byte code is no trace of a change there, but a generated secret would be.
+CHECKOUT_FILES = f"find {CHECKOUT} \\( -name .venv -o -name .cache -o -name __pycache__ \\) -prune -o -type f -print"
 
 
 def play(host: Host, *arguments: str) -> Run:
@@ -80,19 +33,26 @@ def play(host: Host, *arguments: str) -> Run:
         *arguments,
         check=False,
         directory=CHECKOUT,
-        environment={"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
+        environment=JSON_OUTPUT,
     )
     return Run(done.returncode, done.stdout, done.stderr)
 
 
+def snapshot(host: Host) -> set[str]:
+    """Describe the host and the checkout on it."""
+    return host.snapshot() | set(host.shell(CHECKOUT_FILES).splitlines())
+
+
 def make(host: Host, target: str) -> str:
-    """Run make, which must succeed, and say how long it took."""
+    """Run make, which must succeed, and say how long it took; the log can be followed while it runs."""
+    LOGS.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    done = host.exec("make", target, check=False, directory=CHECKOUT, timeout=900)
-    output = f"{done.stdout}\n{done.stderr}"
-    assert done.returncode == 0, f"make {target}:\n" + "\n".join(output.splitlines()[-TAIL:])
+    with (LOGS / f"fresh-make-{target}.log").open("w", encoding="utf-8") as log:
+        done = host.exec("make", target, check=False, directory=CHECKOUT, timeout=900, log=log)
+    end = "\n".join(done.stdout.splitlines()[-TAIL:])
+    assert done.returncode == 0, f"make {target}, the end of {log.name}:\n{end}"
     print(f"make {target}: {time.monotonic() - started:.1f} s")
-    return output
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -113,17 +73,17 @@ class Checked:
 
     host: Host
     run: Run
-    before: list[str]
-    after: list[str]
+    before: set[str]
+    after: set[str]
 
 
 @pytest.fixture(scope="module")
 def checked(bare: Host) -> Checked:
     """Run in check mode where nothing but the venv has been made."""
     make(bare, "venv")
-    before = bare.shell(SNAPSHOT).splitlines()
+    before = snapshot(bare)
     run = play(bare, "--check")
-    return Checked(bare, run, before, bare.shell(SNAPSHOT).splitlines())
+    return Checked(bare, run, before, snapshot(bare))
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +111,7 @@ def test_check_mode_reports_what_would_be_made(checked: Checked) -> None:
 
 def test_check_mode_changes_nothing(checked: Checked) -> None:
     """Packages, files and secrets are what they were."""
-    difference = sorted(set(checked.before) ^ set(checked.after))
+    difference = sorted(checked.before ^ checked.after)
     assert not difference, "\n".join(difference[:TAIL])
     secrets = checked.host.exec("test", "-e", f"{CHECKOUT}/inventories/local/.secrets", check=False)
     assert secrets.returncode == 1, "check mode kept generated secrets"
