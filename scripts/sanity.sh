@@ -18,6 +18,9 @@ home=$root/.cache/sanity/home
 pip_version=$(python -c 'import inspect, re, ansible_test._internal.python_requirements as m
 print(re.search(r"pip=.([0-9.]+)", inspect.getsource(m.get_venv_packages)).group(1))')
 mkdir -p "$home/.ansible/test/cache"
+# One run at a time: the tree below is made anew.
+exec 9>.cache/sanity/lock
+flock 9
 cp scripts/get_pip.py "$home/.ansible/test/cache/get_pip_${pip_version//./_}.py"
 
 tree=$root/.cache/sanity/ansible_collections/ai_micro/postgres
