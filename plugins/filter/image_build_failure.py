@@ -69,10 +69,13 @@ def _output_of(message: str) -> tuple[str, list[str]]:
     if not found:
         return message, []
     try:
-        lines = [str(line).rstrip() for line in ast.literal_eval(logs)]
+        logs = "\n".join(str(line) for line in ast.literal_eval(logs))
     except (SyntaxError, ValueError):
-        lines = logs.splitlines()
-    return head, [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines if line.strip()]
+        pass
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", logs)
+    # The Engine streams apt's "E: " in three pieces.
+    lines = re.sub(r"\n+([EW])\n+:\s*", r"\n\1: ", plain).splitlines()
+    return head, [line.rstrip() for line in lines if line.strip()]
 
 
 def image_build_failure(result: dict[str, Any], image: str, source: str, lines: int = 15) -> str:
