@@ -78,7 +78,6 @@ class Snapshot:
 
 
 # An access control list as JSON: [role, privilege, grantable, granted by the owner], the owner's own entries left out.
-# Entries of roles that no longer exist cannot be named in any statement.
 OBJECTS_SQL = """
 WITH extension AS (
     SELECT d.classid, d.objid, e.extname
@@ -147,15 +146,17 @@ SELECT j.kind, j.path, j.nspname, j.noun, pg_catalog.pg_get_userbyid(j.owner) AS
         FROM unnest(j.args::oid[]) WITH ORDINALITY a(type, place)
         JOIN pg_catalog.pg_type t ON t.oid = a.type JOIN pg_catalog.pg_namespace tn ON tn.oid = t.typnamespace) AS args,
        CASE WHEN j.kind = 'routine' THEN pg_catalog.oidvectortypes(j.args) END AS signature,
-       (SELECT json_agg(json_build_array(COALESCE(r.rolname, 'public'), x.privilege_type, x.is_grantable,
-                                         x.grantor = j.owner))
-        FROM pg_catalog.aclexplode(COALESCE(j.acl, j.std)) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
-        WHERE x.grantee <> j.owner AND (x.grantee = 0 OR r.oid IS NOT NULL)) AS held,
+       (SELECT json_agg(json_build_array(
+            CASE x.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(x.grantee) END,
+            x.privilege_type, x.is_grantable, x.grantor = j.owner))
+        FROM pg_catalog.aclexplode(COALESCE(j.acl, j.std)) x
+        WHERE x.grantee <> j.owner) AS held,
        CASE WHEN j.system OR j.extname IS NOT NULL OR j.kind IN ('type', 'language') THEN
-       (SELECT json_agg(json_build_array(COALESCE(r.rolname, 'public'), x.privilege_type))
+       (SELECT json_agg(json_build_array(
+            CASE x.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(x.grantee) END,
+            x.privilege_type))
         FROM pg_catalog.aclexplode(COALESCE(j.initprivs, CASE WHEN j.standard THEN j.acl END, j.std)) x
-        LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
-        WHERE (x.grantee = 0 OR r.rolname ~ '^pg_')
+        WHERE (x.grantee = 0 OR pg_catalog.pg_get_userbyid(x.grantee) ~ '^pg_')
           AND (NOT j.standard OR x.privilege_type IN ('SELECT', 'USAGE', 'EXECUTE'))) END AS base
 FROM judged j
 WHERE CASE WHEN j.system THEN COALESCE(j.acl, j.std) IS DISTINCT FROM COALESCE(j.initprivs, j.std)
@@ -171,13 +172,16 @@ WHERE CASE WHEN j.system THEN COALESCE(j.acl, j.std) IS DISTINCT FROM COALESCE(j
 COLUMNS_SQL = """
 SELECT n.nspname AS schema, c.relname AS table, a.attname AS column, a.attnum > 0 AS declarable,
        pg_catalog.pg_get_userbyid(c.relowner) AS owner,
-       (SELECT json_agg(json_build_array(COALESCE(r.rolname, 'public'), x.privilege_type, x.is_grantable,
-                                         x.grantor = c.relowner))
-        FROM pg_catalog.aclexplode(a.attacl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
-        WHERE x.grantee <> c.relowner AND (x.grantee = 0 OR r.oid IS NOT NULL)) AS held,
-       (SELECT json_agg(json_build_array(COALESCE(r.rolname, 'public'), x.privilege_type))
-        FROM pg_catalog.aclexplode(i.initprivs) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
-        WHERE x.grantee = 0 OR r.rolname ~ '^pg_') AS base
+       (SELECT json_agg(json_build_array(
+            CASE x.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(x.grantee) END,
+            x.privilege_type, x.is_grantable, x.grantor = c.relowner))
+        FROM pg_catalog.aclexplode(a.attacl) x
+        WHERE x.grantee <> c.relowner) AS held,
+       (SELECT json_agg(json_build_array(
+            CASE x.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(x.grantee) END,
+            x.privilege_type))
+        FROM pg_catalog.aclexplode(i.initprivs) x
+        WHERE x.grantee = 0 OR pg_catalog.pg_get_userbyid(x.grantee) ~ '^pg_') AS base
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -191,9 +195,11 @@ ORDER BY n.nspname, c.relname, a.attnum
 
 DEFAULTS_SQL = """
 SELECT pg_catalog.pg_get_userbyid(d.defaclrole) AS creator, n.nspname AS schema, d.defaclobjtype::text AS letter,
-       (SELECT json_agg(json_build_array(COALESCE(r.rolname, 'public'), x.privilege_type, x.is_grantable, true))
-        FROM pg_catalog.aclexplode(d.defaclacl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
-        WHERE x.grantee <> d.defaclrole AND (x.grantee = 0 OR r.oid IS NOT NULL)) AS held
+       (SELECT json_agg(json_build_array(
+            CASE x.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(x.grantee) END,
+            x.privilege_type, x.is_grantable, true))
+        FROM pg_catalog.aclexplode(d.defaclacl) x
+        WHERE x.grantee <> d.defaclrole) AS held
 FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace
 """
 

@@ -51,6 +51,8 @@ FROM (VALUES ('log_statement', 'none'), ('log_min_duration_statement', '-1'), ('
              ('log_transaction_sample_rate', '0'), ('log_min_error_statement', 'panic'), ('track_activities', 'off'),
              ('pg_stat_statements.track_utility', 'off'), ('pgaudit.log', 'none')) setting(name, value)
 """
+# A new owner needs a table to itself; behind a long query, wait no longer than the services can.
+PATIENCE_SQL = "SELECT pg_catalog.set_config('lock_timeout', '10s', true)"
 
 
 @dataclass
@@ -205,6 +207,7 @@ def converge(
 ) -> None:
     """Write in one transaction per place, each proved by reading again before it is committed."""
     if plan.shared.statements or plan.shared.passwords:
+        shared.query(PATIENCE_SQL)
         for statement in plan.shared.statements:
             shared.execute(statement.sql)
         if plan.shared.passwords:
@@ -216,6 +219,7 @@ def converge(
         shared.commit()
     for name, (database, inner) in sessions.items():
         if plan.inside[name]:
+            inner.query(PATIENCE_SQL)
             for statement in plan.inside[name]:
                 inner.execute(statement.sql)
             missing, excess = findings(job.compare_inside(database, inner, actual, server))

@@ -268,7 +268,10 @@ def open_session(module: Module, db: str, autocommit: bool = False, readonly: bo
     opened = Session(connection, db)
     try:
         # Nothing but pg_catalog on the path: names in answers come qualified, and no user's object is met by accident.
-        opened.query("SELECT pg_catalog.set_config('search_path', '', false)")
+        # Catalog queries are short: compiling one takes ten times as long as running it.
+        opened.query(
+            "SELECT pg_catalog.set_config('search_path', '', false), pg_catalog.set_config('jit', 'off', false)"
+        )
         connection.set_session(autocommit=autocommit, readonly=readonly)
     except psycopg2.Error as error:
         connection.close()

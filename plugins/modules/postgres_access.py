@@ -171,10 +171,10 @@ options:
           - Each of these four is either a list of privileges on all objects, now and later, or a mapping from names
             to lists, where V(*) stands for all objects that are not named. A function is named as V(name) or
             V(name(integer, text)).
-          - A table's privileges may be a mapping too, of each privilege to V(true), to a list of columns, or to
-            C({except: [columns]}), which means all other columns that the table has when the module runs. A table
-            that is named gets nothing of V(*) but by default privileges, in the time from its creation to the next
-            run.
+          - A table's privileges may be a mapping too, of each privilege to V(true), to a list of columns, or to a
+            mapping with the key C(except) and a list of columns, which means all other columns that the table has
+            when the module runs. A table that is named gets nothing of V(*) but by default privileges, in the time
+            from its creation to the next run.
           - V(ALL) stands for all privileges that the server knows for the kind of object.
         type: dict
         default: {}

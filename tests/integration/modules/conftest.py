@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-import psycopg2.extras
 import pytest
 
 ROOT = Path(__file__).parents[3]

@@ -220,7 +220,8 @@ DRIFT = {
         ("public.p(_varchar)", "auth_service", "EXECUTE"),
     ),
     "aggregate": (
-        "CREATE AGGREGATE a(*) (sfunc = int8inc, stype = int8, initcond = '0'); GRANT EXECUTE ON ROUTINE a() TO auth_service",
+        "CREATE AGGREGATE a(*) (sfunc = int8inc, stype = int8, initcond = '0');"
+        "GRANT EXECUTE ON ROUTINE a() TO auth_service",
         ("public.a()", "auth_service", "EXECUTE"),
     ),
     "domain": (
@@ -281,7 +282,7 @@ def test_hostile_names(databases: Server) -> None:
             ).format(sql.Identifier(name)),
             db=name,
         )
-    arguments = {
+    arguments: dict[str, Any] = {
         "roles": [{"name": name, "password": name, "settings": {"application_name": name}} for name in HOSTILE],
         "databases": [
             {
@@ -372,7 +373,7 @@ def test_what_does_not_exist_yet(databases: Server, example: dict[str, Any]) -> 
 
 def test_owner_of_its_own(databases: Server) -> None:
     """A NOLOGIN owner: everything changes hands, and so do later objects of its making."""
-    arguments = {
+    arguments: dict[str, Any] = {
         "roles": [{"name": "authdb_owner", "login": False}, {"name": "auth_service"}],
         "databases": [
             {
@@ -384,7 +385,8 @@ def test_owner_of_its_own(databases: Server) -> None:
     }
     databases.sql(
         "CREATE TABLE t (id serial, e text); CREATE VIEW v AS SELECT 1; CREATE TYPE e AS ENUM ('a');"
-        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SCHEMA s; CREATE TYPE r AS RANGE (subtype = int)",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE SCHEMA s;"
+        "CREATE TYPE r AS RANGE (subtype = int)",
         db="authdb",
     )
     predicted = databases.call("postgres_access", check=True, **arguments)

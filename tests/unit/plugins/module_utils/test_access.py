@@ -190,7 +190,13 @@ def test_report_gathers_privileges() -> None:
 
 
 def found_role(oid: int = 20000, **more: Any) -> dict[str, Any]:
-    row = {"rolcanlogin": True, "rolsuper": False, "rolcreatedb": False, "rolcreaterole": False, "rolinherit": True}
+    row: dict[str, Any] = {
+        "rolcanlogin": True,
+        "rolsuper": False,
+        "rolcreatedb": False,
+        "rolcreaterole": False,
+        "rolinherit": True,
+    }
     row.update(rolreplication=False, rolbypassrls=False, rolconnlimit=-1, until=None, until_same=True)
     return {"oid": oid, "connected": False, **row, **more}
 
