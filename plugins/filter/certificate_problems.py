@@ -43,11 +43,14 @@ _value:
 import datetime
 from typing import Any, Callable
 
+from ansible.errors import AnsibleFilterError
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
 
 
 def problems_of(pems: dict[str, str], names: list[str]) -> list[str]:
     """Return the sentences on a given certificate; one that is only near its end is no problem yet."""
+    if not _certificate.HAS_CRYPTOGRAPHY:
+        raise AnsibleFilterError("Python's package cryptography is missing on the controller: install it.")
     now = datetime.datetime.now(datetime.timezone.utc)
     encoded = {part: text.encode() for part, text in pems.items()}
     return [problem["message"] for problem in _certificate.certificate_problems(encoded, names, 0, now)]

@@ -46,6 +46,8 @@ _value:
 """
 
 import ast
+import contextlib
+import contextlib
 import re
 from typing import Any, Callable
 
@@ -68,10 +70,8 @@ def _output_of(message: str) -> tuple[str, list[str]]:
     head, found, logs = message.partition(", logs: ")
     if not found:
         return message, []
-    try:
+    with contextlib.suppress(SyntaxError, ValueError):
         logs = "\n".join(str(line) for line in ast.literal_eval(logs))
-    except (SyntaxError, ValueError):
-        pass
     plain = re.sub(r"\x1b\[[0-9;]*m", "", logs)
     # The Engine streams apt's "E: " in three pieces.
     lines = re.sub(r"\n+([EW])\n+:\s*", r"\n\1: ", plain).splitlines()

@@ -70,7 +70,8 @@ def read_script(path: str) -> list[dict[str, str]]:
             place = f", which {parent} includes," if parent else ""
             raise AnsibleLookupError(f"The psql script {current}{place} cannot be read: {reason}.") from error
         pending += [
-            (os.path.normpath(os.path.join(os.path.dirname(current), child)), name) for child in included_names(files[name])
+            (os.path.normpath(os.path.join(os.path.dirname(current), child)), name)
+            for child in included_names(files[name])
         ]
     return [{"name": name, "content": content} for name, content in files.items()]
 

@@ -177,7 +177,9 @@ def wanted_attributes(role: Mapping[str, Any], found: Mapping[str, Any] | None) 
 def compare_attributes(role: Mapping[str, Any], found: Mapping[str, Any] | None) -> Change:
     name = role["name"]
     wanted = wanted_attributes(role, found)
-    missing, excess, words = [], [], []
+    missing: list[str] = []
+    excess: list[str] = []
+    words: list[Any] = []
     for option, column, _default in ATTRIBUTES:
         if found is None or wanted[option] != found[column]:
             words.append(sql.SQL(("" if wanted[option] else "NO") + option.upper()))

@@ -91,8 +91,8 @@ def object_statement(
     if kind.startswith("default "):
         creator, schema = targets[0].path
         inside = sql.SQL(" IN SCHEMA {}").format(sql.Identifier(schema)) if schema else sql.SQL("")
-        head = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {}{} ").format(sql.Identifier(creator), inside)
-        what = sql.SQL(kind.partition(" ")[2].upper())
+        head: Any = sql.SQL("ALTER DEFAULT PRIVILEGES FOR ROLE {}{} ").format(sql.Identifier(creator), inside)
+        what: Any = sql.SQL(kind.partition(" ")[2].upper())
     else:
         head = sql.SQL("")
         what = sql.SQL("{} {}").format(

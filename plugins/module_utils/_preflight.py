@@ -17,7 +17,7 @@ POSTGRES_MAJOR = "15"
 MINIMUM_PASSWORD_LENGTH = 12
 SUPPORTED_SYSTEMS = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
 INSTANCE_LABEL = "ai_micro.postgres.instance"
-_EVERY_ADDRESS = ("0.0.0.0", "::")
+_EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 
 
 def password_weakness(password: Any) -> str:
@@ -121,7 +121,7 @@ def judge_cluster(
     host), ``inspect`` (a cluster on first contact, accepted only if it holds the declared databases),
     ``refuse`` (with the problem in one sentence).
     """
-    cluster = volume["cluster"] if volume else {"empty": True}
+    cluster: dict[str, Any] = volume["cluster"] if volume else {"empty": True}
     known = identity.get("system_identifier", "")
     if cluster["empty"]:
         if known and choice.get("empty") != volume_name:

@@ -25,6 +25,7 @@ try:
     HAS_PSYCOPG2 = True
 except ImportError:
     HAS_PSYCOPG2 = False
+    sql = None  # type: ignore[assignment]
 
 APPLICATION_NAME = "ai_micro.postgres"
 CONNECT_TIMEOUT = 10

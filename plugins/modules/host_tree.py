@@ -102,8 +102,13 @@ import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
-from ansible_collections.ai_micro.postgres.plugins.module_utils._tree import BadNode, Node, describe, find_node, resolve_id
+from ansible_collections.ai_micro.postgres.plugins.module_utils._tree import (
+    BadNode,
+    Node,
+    describe,
+    find_node,
+    resolve_id,
+)
 
 
 def parse_mode(text: str, path: str) -> int:
@@ -196,7 +201,10 @@ def main() -> None:
     except BadNode as error:
         module.fail_json(msg=str(error), paths=paths)
     except OSError as error:
-        module.fail_json(msg=f"{error.filename or 'A file'} cannot be written: {error.strerror}; free the way and run again.", paths=paths)
+        module.fail_json(
+            msg=f"{error.filename or 'A file'} cannot be written: {error.strerror}; free the way and run again.",
+            paths=paths,
+        )
     module.exit_json(changed=bool(paths), paths=paths, diff=diffs)
 
 

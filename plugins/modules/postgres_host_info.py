@@ -119,8 +119,9 @@ python:
   sample: {cryptography: true, psycopg2: true, requests: true}
 docker:
   description: >-
-    The Docker Engine. RV(docker.enabled) says whether systemd starts it at boot (true where there is no systemd); RV(docker.error) says in one clause why it does not answer; RV(docker.daemon_config) is the content of its
-    configuration file, RV(docker.daemon_config_error) why that cannot be read; RV(docker.free_bytes) is what is free below its root directory.
+    The Docker Engine. RV(docker.enabled) says whether systemd starts it at boot (true where there is no systemd); RV(docker.error) says in
+    one clause why it does not answer; RV(docker.daemon_config) is the content of its configuration file, RV(docker.daemon_config_error) why
+    that cannot be read; RV(docker.free_bytes) is what is free below its root directory.
   returned: success
   type: dict
   sample:
@@ -196,7 +197,6 @@ import time
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _host
 from ansible_collections.ai_micro.postgres.plugins.module_utils._cluster_files import describe_cluster
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_api import DockerReader, DockerUnavailable
@@ -264,7 +264,9 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
     """Ask the Engine for the instance's objects; an Engine that does not answer has none."""
     config, config_error = read_json(params["daemon_config"])
     docker = {
-        "installed": any(os.path.exists(os.path.join(path, "dockerd")) for path in ("/usr/bin", "/usr/sbin", "/usr/local/bin")),
+        "installed": any(
+            os.path.exists(os.path.join(path, "dockerd")) for path in ("/usr/bin", "/usr/sbin", "/usr/local/bin")
+        ),
         "answers": False,
         "enabled": _host.starts_at_boot("docker"),
         "error": "",
@@ -333,7 +335,11 @@ def main() -> None:
             "docker_wait": {"type": "int", "default": 0},
             "daemon_config": {"type": "path", "default": "/etc/docker/daemon.json"},
             "packages": {"type": "list", "elements": "str", "default": []},
-            "python_libraries": {"type": "list", "elements": "str", "default": ["requests", "cryptography", "psycopg2"]},
+            "python_libraries": {
+                "type": "list",
+                "elements": "str",
+                "default": ["requests", "cryptography", "psycopg2"],
+            },
         },
         supports_check_mode=True,
     )
@@ -346,7 +352,9 @@ def main() -> None:
     publishers = seen.pop("publishers", {})
     identity, error = read_json(os.path.join(params["directory"], "identity.json"))
     if error:
-        module.fail_json(msg=f"{error}; restore it from a backup of {params['directory']}, or move it away to be asked again.")
+        module.fail_json(
+            msg=f"{error}; restore it from a backup of {params['directory']}, or move it away to be asked again."
+        )
     module.exit_json(
         changed=False,
         host={

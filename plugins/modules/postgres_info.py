@@ -10,7 +10,8 @@ module: postgres_info
 short_description: Facts about a PostgreSQL server and its databases
 version_added: 1.0.0
 description:
-  - Returns version, start, connections and settings that wait for a restart of a server, and of each database its size, encoding, connections, extensions and tables.
+  - Returns version, start, connections and settings that wait for a restart of a server, and of each database its size, encoding,
+    connections, extensions and tables.
   - Two queries for the server and one for each database, whatever their size. It never changes anything.
 requirements:
   - psycopg2 on the host that runs the module
@@ -91,7 +92,6 @@ databases:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec, session
 
 SERVER = """

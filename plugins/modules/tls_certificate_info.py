@@ -95,17 +95,10 @@ names:
 import datetime
 import os
 import stat
-import traceback
-from typing import Any, Optional
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
-
-    IMPORT_ERROR: Optional[str] = None
-except ImportError:
-    IMPORT_ERROR = traceback.format_exc()
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
 
 
 def read(path: str) -> bytes:
@@ -137,13 +130,15 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if IMPORT_ERROR:
+    if not _certificate.HAS_CRYPTOGRAPHY:
         module.fail_json(msg=missing_required_lib("cryptography (python3-cryptography)"))
     params = module.params
     result: dict[str, Any] = {"changed": False, "problems": [], "not_after": "", "names": []}
     paths = {part: params[part] for part in ("certificate", "private_key", "ca")}
     result["problems"] = [
-        {"check": "missing", "message": f"{path} does not exist."} for path in paths.values() if not os.path.exists(path)
+        {"check": "missing", "message": f"{path} does not exist."}
+        for path in paths.values()
+        if not os.path.exists(path)
     ]
     if not result["problems"]:
         pems = {part: read(path) for part, path in paths.items()}

@@ -125,7 +125,9 @@ class Instance:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state that a refused run must leave as it was: container, volume and files."""
-        container = run("docker", "inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Running}}", self.name, check=False)
+        container = run(
+            "docker", "inspect", "-f", "{{.Id}} {{.State.StartedAt}} {{.State.Running}}", self.name, check=False
+        )
         mount = run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", self.volume, check=False).stdout.strip()
         data = sorted(str(path) for path in Path(mount).rglob("*")) if mount and not container.stdout else []
         files = {

@@ -119,9 +119,23 @@ def test_interrupted_initdb_is_named_and_discarded_only_by_name(instance: Instan
 
 def test_volume_in_use_by_another_container(instance: Instance, image: str) -> None:
     seed_volume(instance, {"PG_VERSION": b"15\n", "global/pg_control": control_file(7)})
-    run("docker", "run", "-d", "--name", "amt-holder", "-v", f"{instance.volume}:/v", "--entrypoint", "tail", image, "-f")
+    run(
+        "docker",
+        "run",
+        "-d",
+        "--name",
+        "amt-holder",
+        "-v",
+        f"{instance.volume}:/v",
+        "--entrypoint",
+        "tail",
+        image,
+        "-f",
+    )
     try:
-        refused_unchanged(instance, f"The volume {instance.volume} is in use by the container amt-holder: stop it first")
+        refused_unchanged(
+            instance, f"The volume {instance.volume} is in use by the container amt-holder: stop it first"
+        )
     finally:
         run("docker", "rm", "-f", "amt-holder")
 
@@ -145,7 +159,9 @@ def test_registry_that_cannot_be_reached(instance: Instance) -> None:
     assert not instance.directory.exists()
 
 
-def test_script_with_an_error_is_named_never_served_and_completed_after_the_fix(instance: Instance, tmp_path: Path) -> None:
+def test_script_with_an_error_is_named_never_served_and_completed_after_the_fix(
+    instance: Instance, tmp_path: Path
+) -> None:
     files = tmp_path / "files"
     shutil.copytree(REPOSITORY / "files", files)
     broken = files / "schema" / "apidb.sql"
@@ -153,7 +169,9 @@ def test_script_with_an_error_is_named_never_served_and_completed_after_the_fix(
     broken.write_text(good.replace("user_id    uuid NOT NULL", "user_id    uuidd NOT NULL"))
     line = good[: good.index("user_id    uuid")].count("\n") + 1
     result = instance.refused(postgres_instance_init_sql=str(files / "init.sql"))
-    assert f"schema/apidb.sql:{line + 8}: ERROR" in result.text or f'schema/apidb.sql:{line}' in result.text, result.output
+    assert f"schema/apidb.sql:{line + 8}: ERROR" in result.text or f"schema/apidb.sql:{line}" in result.text, (
+        result.output
+    )
     assert 'type "uuidd" does not exist' in result.text
     assert "It is not served; correct that and run again" in result.text
     assert run("docker", "inspect", instance.name, check=False).returncode != 0

@@ -14,7 +14,9 @@ import pytest
 from instance import NETWORK, SECRETS, Instance, run
 
 
-def client(instance: Instance, conninfo: str, sql: str = "SELECT current_user", *options: str) -> subprocess.CompletedProcess[str]:
+def client(
+    instance: Instance, conninfo: str, sql: str = "SELECT current_user", *options: str
+) -> subprocess.CompletedProcess[str]:
     """Connect from another container, which has the CA's certificate and nothing else of the host."""
     ca = f"{instance.directory}/tls/ca.crt"
     return run(
@@ -128,7 +130,9 @@ def test_no_secret_is_in_the_container_or_any_environment(provisioned: Instance)
                 continue
     for secret in SECRETS.values():
         assert secret not in text
-    assert run("docker", "exec", provisioned.name, "sh", "-c", "grep -r Canary /etc /run /tmp", check=False).stdout == ""
+    assert (
+        run("docker", "exec", provisioned.name, "sh", "-c", "grep -r Canary /etc /run /tmp", check=False).stdout == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -264,7 +268,9 @@ def test_missing_table_is_named_by_verify_and_added_by_site(provisioned: Instanc
     assert "Would run" in provisioned.site("--check").text
     # Default privileges give the service its rights on the new table at once.
     assert provisioned.site().count("changed") == 1
-    assert client(provisioned, url(provisioned, "ai-micro-api-admin"), "SELECT count(*) FROM login_logs").stdout == "0\n"
+    assert (
+        client(provisioned, url(provisioned, "ai-micro-api-admin"), "SELECT count(*) FROM login_logs").stdout == "0\n"
+    )
     assert provisioned.site().count("changed") == 0
 
 
@@ -298,7 +304,9 @@ def test_grant_by_hand_is_taken_away(provisioned: Instance) -> None:
 
 
 def test_setting_that_needs_a_restart_is_in_force_after_the_run(provisioned: Instance) -> None:
-    waiting = provisioned.site(postgres_instance_settings={"max_connections": 120}, postgres_instance_restart_permitted=False)
+    waiting = provisioned.site(
+        postgres_instance_settings={"max_connections": 120}, postgres_instance_restart_permitted=False
+    )
     assert "max_connections: changed, and in force only after a restart" in waiting.text
     assert provisioned.sql("SHOW max_connections") == "100"
     assert provisioned.play("restart").code == 0
@@ -341,7 +349,11 @@ def test_given_certificate_is_checked_and_served(provisioned: Instance, tmp_path
     }
     wrong = provisioned.refused(**{**given, "postgres_tls_private_key": str(other)})
     assert "The private key does not belong to the certificate." in wrong.text
-    unnamed = {**given, "postgres_tls_certificate": str(tmp_path / "unnamed.pem"), "postgres_tls_private_key": str(other)}
+    unnamed = {
+        **given,
+        "postgres_tls_certificate": str(tmp_path / "unnamed.pem"),
+        "postgres_tls_private_key": str(other),
+    }
     assert "lacks the names host.docker.internal" in provisioned.refused(**unnamed).text
     provisioned.site(**given)
     fingerprint = run("openssl", "x509", "-noout", "-fingerprint", "-sha256", "-in", str(crt)).stdout
