@@ -35,6 +35,6 @@ bench: venv-dev ## Times of make site against a plain script, and of a second ru
 docs: venv-dev ## Regenerate the variable tables of the roles' READMEs from their argument specs
 	@.venv/bin/python scripts/docs.py
 changelog: venv-dev ## Regenerate the changelog from its fragments
-	@.venv/bin/antsibull-changelog release --update-existing
+	@.venv/bin/antsibull-changelog release --update-existing --refresh
 clean: ## Remove .venv and .cache
 	@rm -rf .venv .cache

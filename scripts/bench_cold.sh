@@ -83,7 +83,7 @@ chown 999:999 "$work" "$work/password"
 docker volume create "${name}_postgres_data" >/dev/null
 docker network create ai-micro >/dev/null
 hardened=(--user 999:999 --cap-drop ALL --security-opt no-new-privileges --read-only
-  --tmpfs /var/run/postgresql:uid=999,gid=999,mode=0755 --tmpfs /tmp:mode=1777 --shm-size 256m
+  --tmpfs '/var/run/postgresql:uid=999,gid=999,mode=0755' --tmpfs /tmp:mode=1777 --shm-size 256m
   -v "${name}_postgres_data:/var/lib/postgresql/data" -v "$etc/postgresql:/etc/postgresql-config:ro" -v "$etc/tls:/etc/postgresql-tls:ro")
 # The entrypoint's server ends with its container once init.sql was run: `postgres --version` takes its place.
 docker run --rm --network none "${hardened[@]}" -v "$PWD/files:/docker-entrypoint-initdb.d:ro" -v "$work/password:/run/secrets/password:ro" \
