@@ -155,13 +155,6 @@ options:
             it is made. For C(postgres) and C(template1), which every role may enter by default.
         type: bool
         default: true
-      extensions:
-        description:
-          - Extensions that the database is meant to have. It has no effect yet; their members keep what their scripts
-            grant in any case.
-        type: list
-        elements: str
-        default: []
       grants:
         description:
           - What each role may, by role; V(public) stands for PUBLIC. What is not here is revoked.
@@ -349,7 +342,6 @@ def main() -> None:
                 "owner": {"type": "str"},
                 "creators": {"type": "list", "elements": "str", "default": []},
                 "contents": {"type": "bool", "default": True},
-                "extensions": {"type": "list", "elements": "str", "default": []},
                 "grants": {"type": "dict", "default": {}},
             },
         },
