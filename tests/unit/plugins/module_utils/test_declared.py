@@ -1,0 +1,154 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the inventory's list of databases means, and the memory that a server may use."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils._budget import memory_settings
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
+    access_declaration,
+    connection_files,
+    login_roles,
+    missing_objects,
+)
+
+MEBIBYTE = 1024 * 1024
+AUTHDB: dict[str, Any] = {
+    "name": "authdb",
+    "service": "ai-micro-api-auth",
+    "role": "auth_service",
+    "extensions": ["uuid-ossp"],
+    "tables": ["users", "audit.log"],
+}
+FOUND = {"extensions": {"plpgsql": "1.0", "uuid-ossp": "1.1"}, "tables": ["audit.log", "public.users"]}
+
+
+@pytest.mark.parametrize(
+    ("present", "expected"),
+    [
+        pytest.param({"authdb": FOUND}, [], id="all there"),
+        pytest.param({}, ["authdb: database missing"], id="no database"),
+        pytest.param(
+            {"authdb": {**FOUND, "extensions": {}}}, ["authdb: extension uuid-ossp missing"], id="no extension"
+        ),
+        pytest.param({"authdb": {**FOUND, "tables": ["audit.log"]}}, ["authdb: table users missing"], id="no table"),
+        pytest.param(
+            {"authdb": {**FOUND, "tables": ["public.users", "public.log"]}},
+            ["authdb: table audit.log missing"],
+            id="in another schema",
+        ),
+        pytest.param(
+            {"authdb": {"extensions": {}, "tables": []}},
+            ["authdb: extension uuid-ossp missing", "authdb: table users missing", "authdb: table audit.log missing"],
+            id="an empty database",
+        ),
+    ],
+)
+def test_missing_objects(present: dict[str, Any], expected: list[str]) -> None:
+    assert missing_objects([AUTHDB], present) == expected
+
+
+@pytest.mark.parametrize("database", [{"name": "d"}, {"name": "d", "extensions": None, "tables": None}])
+def test_a_database_that_declares_nothing_inside(database: dict[str, Any]) -> None:
+    assert missing_objects([database], {"d": {"extensions": {}, "tables": []}}) == []
+
+
+def test_access_declaration() -> None:
+    apidb = {"name": "apidb", "service": "s", "role": "user_api_service"}
+    auth, api, maintenance = access_declaration([AUTHDB, apidb], "reader", {"authdb": {"users": ["password_hash"]}})
+    assert maintenance == {"name": "postgres", "contents": False}
+    assert (auth["name"], auth["owner"], api["name"]) == ("authdb", "postgres", "apidb")
+    assert auth["grants"] == {
+        "auth_service": {
+            "database": ["CONNECT"],
+            "schemas": {
+                "public": {
+                    "privileges": ["USAGE"],
+                    "tables": ["SELECT", "INSERT", "UPDATE", "DELETE"],
+                    "sequences": ["USAGE", "SELECT"],
+                }
+            },
+        },
+        "reader": {
+            "database": ["CONNECT"],
+            "schemas": {
+                "public": {
+                    "privileges": ["USAGE"],
+                    "tables": {"*": ["SELECT"], "users": {"SELECT": {"except": ["password_hash"]}}},
+                }
+            },
+        },
+    }
+    assert set(api["grants"]) == {"user_api_service", "reader"}
+    assert api["grants"]["reader"]["schemas"]["public"]["tables"] == {"*": ["SELECT"]}
+
+
+def test_login_roles() -> None:
+    assert login_roles(["a", "b"], {"a": "x", "b": "y", "c": "z"}) == [
+        {"name": "a", "password": "x", "settings": {}},
+        {"name": "b", "password": "y", "settings": {}},
+    ]
+    assert login_roles(["a"], {"a": "x"}, {"work_mem": "4MB"})[0]["settings"] == {"work_mem": "4MB"}
+
+
+@pytest.mark.parametrize(
+    "password",
+    ["plain", "p@ss:w/rd?#[]&=%", "with blank and 'quotes\"", "dollar$(id)`x`\\", "Ünïcödé€", "+plus%2B"],
+)
+def test_connection_files(password: str) -> None:
+    database = {**AUTHDB, "role": "auth@service"}
+    (file,) = connection_files([database], {"auth@service": password}, "db.example", 15432, "/etc/x/tls/ca.crt")
+    assert file["name"] == "ai-micro-api-auth.env"
+    key, _, url = file["content"].rstrip("\n").partition("=")
+    parts = urlsplit(url)
+    assert (key, file["content"].count("\n"), parts.scheme) == ("DATABASE_URL", 1, "postgresql")
+    assert (parts.hostname, parts.port, parts.path) == ("db.example", 15432, "/authdb")
+    assert (unquote(parts.username or ""), unquote(parts.password or "")) == ("auth@service", password)
+    assert parse_qs(parts.query) == {"sslmode": ["verify-full"], "sslrootcert": ["/etc/x/tls/ca.crt"]}
+    # What a shell that sources the file would not take literally.
+    assert not set(url) & set(" '\"$`\\;()<>|")
+
+
+def test_libpq_reads_a_connection_file() -> None:
+    parse_dsn = pytest.importorskip("psycopg2.extensions").parse_dsn
+    password = "p@ss:w/rd?#[]&=% 'ü"
+    (file,) = connection_files([AUTHDB], {"auth_service": password}, "host.docker.internal", 5432, "/etc/a b/ca.crt")
+    assert parse_dsn(file["content"].partition("=")[2].strip()) == {
+        "user": "auth_service",
+        "password": password,
+        "host": "host.docker.internal",
+        "port": "5432",
+        "dbname": "authdb",
+        "sslmode": "verify-full",
+        "sslrootcert": "/etc/a b/ca.crt",
+    }
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "buffers", "cache", "maintenance"),
+    [
+        (0, "32MB", "64MB", "64MB"),
+        (128, "32MB", "76MB", "64MB"),
+        (1024, "256MB", "614MB", "64MB"),
+        (4096, "1024MB", "2457MB", "245MB"),
+        (65536, "16384MB", "39321MB", "2048MB"),
+    ],
+)
+def test_memory_settings(megabytes: int, buffers: str, cache: str, maintenance: str) -> None:
+    assert memory_settings(megabytes * MEBIBYTE) == {
+        "shared_buffers": buffers,
+        "effective_cache_size": cache,
+        "maintenance_work_mem": maintenance,
+    }
+
+
+@pytest.mark.parametrize("megabytes", [512, 1024, 1500, 4096, 16384, 262144])
+def test_the_sum_stays_below_the_memory(megabytes: int) -> None:
+    given = {name: int(value.removesuffix("MB")) for name, value in memory_settings(megabytes * MEBIBYTE).items()}
+    assert given["shared_buffers"] + 4 * given["maintenance_work_mem"] < megabytes
