@@ -85,7 +85,7 @@ def _cgroup_v1_options() -> list[str]:
     return options + [f"--volume={path}:{path}:rw" for path in hierarchies]
 
 
-def _privilege_options() -> list[list[str]]:
+def privilege_options() -> list[list[str]]:
     """Give the ways to run systemd, the usual one first; the second is for kernels that grant less."""
     if _docker("info", "--format", "{{.CgroupVersion}}").stdout.strip() == "1":
         cgroups = _cgroup_v1_options()
@@ -125,7 +125,7 @@ class Host:
             *(f"--env={variable}" for variable in PROXY_VARIABLES if os.environ.get(variable)),
         ]
         problems: list[str] = []
-        for privileges in _privilege_options():
+        for privileges in privilege_options():
             started = _docker("run", "--detach", *options, *privileges, image_name(release), check=False)
             if started.returncode == 0:
                 try:

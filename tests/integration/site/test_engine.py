@@ -1,0 +1,116 @@
+"""The Engine on a host with no service manager: started, found running, started again after a kill."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from instance import REPOSITORY, SECRETS, PlaybookResult, run
+
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.hosts.host import privilege_options
+from tests.hosts.host_image import build, image_name
+
+NAME = "amh-plain"
+
+
+@pytest.fixture(scope="module")
+def plain_host() -> Iterator[str]:
+    """Run a bare Debian whose first process starts nothing."""
+    run("docker", "rm", "-f", "-v", NAME, check=False)
+    build("bookworm")
+    base = ["docker", "run", "-d", f"--name={NAME}", f"--hostname={NAME}", "--init", "--volume=/var/lib/docker"]
+    command = [image_name("bookworm"), "tail", "-f", "/dev/null"]
+    for options in privilege_options():
+        started = subprocess.run([*base, *options, "--entrypoint=", *command], capture_output=True, text=True, check=False)
+        if started.returncode == 0:
+            break
+        run("docker", "rm", "-f", "-v", NAME, check=False)
+    assert started.returncode == 0, started.stderr
+    yield NAME
+    run("docker", "rm", "-f", "-v", NAME)
+
+
+def engine(tmp_path: Path, **variables: Any) -> PlaybookResult:
+    """Run the role docker_engine on the host."""
+    passwords = {k: v for k, v in SECRETS.items() if k != "postgres"}
+    inventory = {
+        NAME: {
+            "ansible_connection": "community.docker.docker",
+            "ansible_python_interpreter": "/usr/bin/python3",
+            "postgres_common_superuser_password": SECRETS["postgres"],
+            "postgres_common_role_passwords": passwords,
+            **variables,
+        }
+    }
+    (tmp_path / "inventory.json").write_text(json.dumps({"all": {"children": {"postgres": {"hosts": inventory}}}}))
+    play = [{"hosts": "postgres", "gather_facts": False, "roles": ["ai_micro.postgres.docker_engine"]}]
+    (tmp_path / "play.yml").write_text(json.dumps(play))
+    program = Path(sys.executable).with_name("ansible-playbook")
+    result = run(
+        str(program), "-i", str(tmp_path / "inventory.json"), str(tmp_path / "play.yml"), check=False, cwd=REPOSITORY
+    )
+    return PlaybookResult(result.returncode, result.stdout + result.stderr)
+
+
+def inside(*command: str, check: bool = True) -> str:
+    """Run a program on the host."""
+    return run("docker", "exec", NAME, *command, check=check).stdout
+
+
+def test_engine_without_a_service_manager(plain_host: str, tmp_path: Path) -> None:
+    first = engine(tmp_path)
+    assert first.code == 0, first.output
+    assert inside("docker", "info", "-f", "{{.ServerVersion}}").strip()
+    pid = inside("cat", "/run/docker.pid")
+    second = engine(tmp_path)
+    assert second.code == 0, second.output
+    assert second.count("changed") == 0
+    assert inside("cat", "/run/docker.pid") == pid
+
+    inside("sh", "-c", "kill -9 $(cat /run/docker.pid)")
+    third = engine(tmp_path)
+    assert third.code == 0, third.output
+    assert third.count("changed") >= 1
+    assert inside("docker", "info", "-f", "{{.ServerVersion}}").strip()
+    assert engine(tmp_path).count("changed") == 0
+
+
+def test_daemon_json_is_merged_and_never_overwritten(plain_host: str, tmp_path: Path) -> None:
+    assert engine(tmp_path).code == 0
+    inside("sh", "-c", "mkdir -p /etc/docker && echo '{\"debug\": true}' > /etc/docker/daemon.json")
+    config = {"docker_engine_daemon_config": {"max-concurrent-downloads": 4}}
+    merged = engine(tmp_path, **config)
+    assert merged.code == 0, merged.output
+    assert json.loads(inside("cat", "/etc/docker/daemon.json")) == {"debug": True, "max-concurrent-downloads": 4}
+    assert inside("docker", "info", "-f", "{{.Debug}}").strip() == "true"
+    assert engine(tmp_path, **config).count("changed") == 0
+
+    inside("sh", "-c", "echo '{\"debug\": tru' > /etc/docker/daemon.json")
+    refused = engine(tmp_path, **config)
+    assert refused.code != 0
+    assert "/etc/docker/daemon.json is not valid JSON" in refused.text
+    assert inside("cat", "/etc/docker/daemon.json") == '{"debug": tru\n'
+    inside("rm", "/etc/docker/daemon.json")
+
+
+def test_engine_that_does_not_answer_is_named(plain_host: str, tmp_path: Path) -> None:
+    assert engine(tmp_path).code == 0
+    inside("sh", "-c", "kill -STOP $(cat /run/docker.pid)")
+    try:
+        existing = engine(tmp_path, docker_engine_source="existing")
+        assert existing.code != 0
+        assert "The Docker Engine of this host does not answer: the socket /var/run/docker.sock accepts" in existing.text
+        managed = engine(tmp_path)
+        assert managed.code != 0
+        assert "The Docker Engine was started but does not answer" in managed.text
+        assert "/var/log/docker.log" in managed.text
+    finally:
+        inside("sh", "-c", "kill -CONT $(cat /run/docker.pid)")
+    assert engine(tmp_path).count("changed") == 0
