@@ -47,7 +47,6 @@ _value:
 
 import ast
 import contextlib
-import contextlib
 import re
 from typing import Any, Callable
 

@@ -63,7 +63,8 @@ def generate() -> str:
     alphabet = "".join(_CLASSES)
     while True:
         # The first character is a letter, so that no tool takes the secret for an option.
-        secret = secrets.choice(string.ascii_letters) + "".join(secrets.choice(alphabet) for _ in range(_LENGTH - 1))
+        rest = [secrets.choice(alphabet) for dummy in range(_LENGTH - 1)]
+        secret = secrets.choice(string.ascii_letters) + "".join(rest)
         if all(set(secret) & set(members) for members in _CLASSES):
             return secret
 

@@ -119,9 +119,9 @@ python:
   sample: {cryptography: true, psycopg2: true, requests: true}
 docker:
   description: >-
-    The Docker Engine. RV(docker.enabled) says whether systemd starts it at boot (true where there is no systemd); RV(docker.error) says in
-    one clause why it does not answer; RV(docker.daemon_config) is the content of its configuration file, RV(docker.daemon_config_error) why
-    that cannot be read; RV(docker.free_bytes) is what is free below its root directory.
+    The Docker Engine. C(enabled) says whether systemd starts it at boot (true where there is no systemd); C(error) says in
+    one clause why it does not answer; C(daemon_config) is the content of its configuration file, C(daemon_config_error) why
+    that cannot be read; C(free_bytes) is what is free below its root directory.
   returned: success
   type: dict
   sample:

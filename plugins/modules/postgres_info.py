@@ -27,6 +27,13 @@ author:
 extends_documentation_fragment:
   - ai_micro.postgres.postgres
 options:
+  login_db:
+    description:
+      - Database to connect to for what concerns the whole server.
+      - The environment variable E(PGDATABASE) is used when the option is not given.
+    type: str
+    default: postgres
+    aliases: [db]
   databases:
     description:
       - Databases whose extensions and tables are asked for. One that does not exist is left out of the result.

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Brings the cluster in $PGDATA to the point where it can be served: initdb where there is none yet,
 # then the first start's scripts, then the mark that says that all of it was done. It may be run again.
 #   initialise.sh SCRIPT [INITDB_OPTION...]

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Starts a throw-away cluster with the configuration in /etc/postgresql-config: what cannot be started
 # with must not replace what is running.
 set -eu

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Runs a command while a server without network is up on the cluster in $PGDATA, and stops it again.
 #   with_server.sh COMMAND [ARGUMENT...]
 set -eu

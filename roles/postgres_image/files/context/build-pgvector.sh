@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Build stage of the image: compiles Debian's source package of pgvector into /out, for the PostgreSQL of the base.
 #   build-pgvector.sh SUITE, for example trixie. Its mirrors are the base's own, with another suite.
 set -euo pipefail

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Starts PostgreSQL by the contract of the official image: an empty PGDATA is initialised first, from POSTGRES_* and
 # /docker-entrypoint-initdb.d; one that holds PG_VERSION is started untouched. A password is in no argument list, and in
 # the environment of no server.

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # write-versions.sh ROOT PACKAGE: what the image holds, as JSON, for its labels. ROOT holds the pgvector files.
 set -euo pipefail
 root=$1 package=$2
