@@ -58,7 +58,7 @@ def read_script(path: str) -> list[dict[str, str]]:
     while pending:
         current, parent = pending.pop(0)
         name = os.path.relpath(current, root)
-        if name.startswith(".."):
+        if name.split(os.sep)[0] == os.pardir:
             raise AnsibleLookupError(f"{parent} includes {current}, which is not below {root}: move it there.")
         if name in files:
             continue

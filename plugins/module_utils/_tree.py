@@ -51,7 +51,8 @@ def find_node(wanted: Node) -> Optional[Node]:
         raise BadNode(f"{wanted.path} is in the way: a {kind} is wanted there, move what is there elsewhere.")
     content = None
     if not is_directory:
-        with open(wanted.path, encoding="utf-8", errors="surrogateescape") as file:
+        # newline: what is written with carriage returns is read with them, or it would differ on every run.
+        with open(wanted.path, encoding="utf-8", errors="surrogateescape", newline="") as file:
             content = file.read()
     return Node(wanted.path, info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode), content)
 

@@ -98,6 +98,7 @@ paths:
 """
 
 import os
+import re
 import tempfile
 from typing import Any
 
@@ -113,10 +114,10 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._tree import (
 
 def parse_mode(text: str, path: str) -> int:
     """Read permissions in octal digits."""
-    try:
-        return int(text, 8)
-    except ValueError as error:
-        raise BadNode(f"The mode {text} of {path} is not octal: give it as for example '0640'.") from error
+    # int() would take a sign, a prefix, blanks and more digits than a mode has.
+    if not re.fullmatch("[0-7]{3,4}", text):
+        raise BadNode(f"The mode {text} of {path} is not octal: give it as for example '0640'.")
+    return int(text, 8)
 
 
 def parse_tree(raw: dict[str, Any]) -> list[Node]:
