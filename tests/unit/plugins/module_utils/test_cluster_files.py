@@ -32,8 +32,17 @@ def head(identifier: int, state: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("state", "word"),
-    [(0, "starting up"), (1, "shut down"), (2, "shut down in recovery"), (3, "shutting down")]
-    + [(4, "in crash recovery"), (5, "in archive recovery"), (6, "in production"), (7, ""), (-1, "")],
+    [
+        (0, "starting up"),
+        (1, "shut down"),
+        (2, "shut down in recovery"),
+        (3, "shutting down"),
+        (4, "in crash recovery"),
+        (5, "in archive recovery"),
+        (6, "in production"),
+        (7, ""),
+        (-1, ""),
+    ],
 )
 def test_a_cluster(tmp_path: Path, state: int, word: str) -> None:
     found = describe_cluster(str(make(tmp_path, head(7565432109876543210, state))))

@@ -126,7 +126,11 @@ def test_published_addresses(addresses: list[str], expected: list[str]) -> None:
         ("host.version", "11", "Debian GNU/Linux 12 is not supported: use a host with Debian 12 or 13"),
         ("host.id", "fedora", "is not supported"),
         ("host.memory_bytes", 511 * MEBIBYTE, "511 MB of memory, postgres_common_min_memory_mb asks for 512"),
-        ("docker.free_bytes", 10 * MEBIBYTE, "/var/lib/docker has 10 MB free, postgres_common_min_free_mb asks for 2048"),
+        (
+            "docker.free_bytes",
+            10 * MEBIBYTE,
+            "/var/lib/docker has 10 MB free, postgres_common_min_free_mb asks for 2048",
+        ),
         ("docker.daemon_config_error", "daemon.json is not JSON", "daemon.json is not JSON: correct that file"),
     ],
 )
