@@ -34,7 +34,11 @@ import re
 from typing import Any, Callable
 
 _ERROR = re.compile(r"(ERROR|FATAL|PANIC|error):")
-_REASON = re.compile(r"unrecognized|invalid|syntax error|outside the valid range|could not|requires")
+# What is wrong with a configuration stands in a LOG line; the FATAL one that follows only names the file.
+_REASON = re.compile(
+    r"LOG: +(?!.*(?:startup packet|from client|to client))"
+    r".*(?:unrecognized|invalid|syntax error|outside the valid range|could not|requires|end-of-line before)"
+)
 _DETAIL = re.compile(r"^(?:psql:\S+ )?(?:.*\] ?user=\S* )?\s*(DETAIL|HINT|CONTEXT):\s*(.*)$")
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \S+ \S+ \[\d+\](?:: \[\d+-\d+\] user=\S*)? *")
 
@@ -43,7 +47,7 @@ def explain_failure(output: str) -> str:
     """Return why a program of PostgreSQL failed, from its output."""
     lines = [_LOG_PREFIX.sub("", line).strip() for line in output.splitlines() if line.strip()]
     for index, line in enumerate(lines):
-        if _ERROR.search(line) or (line.startswith("LOG:  ") and " error " in line):
+        if _ERROR.search(line) or _REASON.match(line):
             details = [line]
             for following in lines[index + 1 : index + 4]:
                 if _DETAIL.match(following) or following.startswith(("LINE ", "^")):
