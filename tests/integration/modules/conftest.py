@@ -38,7 +38,7 @@ class Server:
         made.autocommit = True
         return made
 
-    def sql(self, statement: str, *params: Any, db: str = "postgres", role: str | None = None) -> list[tuple[Any, ...]]:
+    def sql(self, statement: Any, *params: Any, db: str = "postgres", role: str | None = None) -> list[tuple[Any, ...]]:
         """Run one statement, as another role where one is named, and return its rows."""
         connection = self.connect(db)
         try:
