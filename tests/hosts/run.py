@@ -17,9 +17,9 @@ class Run:
     """A run that has ended."""
 
     code: int
-    output: str
-    errors: str
-    data: dict[str, Any] = field(init=False)
+    output: str = field(repr=False)
+    errors: str = field(repr=False)
+    data: dict[str, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Read the JSON output; a run that ends before its first play has none."""
