@@ -16,7 +16,7 @@ step 'venv and packages of the controller'
 apt-get -q update >/dev/null
 apt-get -q -y --no-install-recommends install python3-venv >/dev/null
 python3 -m venv .venv
-.venv/bin/pip install -q --disable-pip-version-check -r requirements.txt
+.venv/bin/pip install -q -q --disable-pip-version-check -r requirements.txt
 
 step 'Docker and what the host needs'
 apt-get -q -y --no-install-recommends install docker.io python3-psycopg2 python3-requests python3-cryptography postgresql-client \
@@ -85,13 +85,20 @@ docker network create ai-micro >/dev/null
 hardened=(--user 999:999 --cap-drop ALL --security-opt no-new-privileges --read-only
   --tmpfs '/var/run/postgresql:uid=999,gid=999,mode=0755' --tmpfs /tmp:mode=1777 --shm-size 256m
   -v "${name}_postgres_data:/var/lib/postgresql/data" -v "$etc/postgresql:/etc/postgresql-config:ro" -v "$etc/tls:/etc/postgresql-tls:ro")
-# The entrypoint's server ends with its container once init.sql was run: `postgres --version` takes its place.
-docker run --rm --network none "${hardened[@]}" -v "$PWD/files:/docker-entrypoint-initdb.d:ro" -v "$work/password:/run/secrets/password:ro" \
-  -e POSTGRES_PASSWORD_FILE=/run/secrets/password -e "POSTGRES_INITDB_ARGS=--encoding=UTF8 --locale=C.UTF-8 --data-checksums --auth-local=peer --auth-host=scram-sha-256" \
-  "$image" postgres --version >"$work/init.log" 2>&1 || { tail -n 20 "$work/init.log"; exit 1; }
+docker run -d --name "$name-init" --network none "${hardened[@]}" -v "$PWD/files:/docker-entrypoint-initdb.d:ro" \
+  -v "$work/password:/run/secrets/password:ro" -e POSTGRES_PASSWORD_FILE=/run/secrets/password \
+  -e "POSTGRES_INITDB_ARGS=--encoding=UTF8 --locale=C.UTF-8 --data-checksums --auth-local=peer --auth-host=scram-sha-256" "$image" >/dev/null
+# The entrypoint's own server for the scripts listens on the socket only.
+until docker exec "$name-init" pg_isready -q -h 127.0.0.1 -U postgres; do
+  [ "$(docker inspect -f '{{.State.Running}}' "$name-init")" = true ] || { docker logs --tail 20 "$name-init"; exit 1; }
+  sleep 0.2
+done
+docker stop -t 120 "$name-init" >/dev/null
+docker rm "$name-init" >/dev/null
 
 step 'server'
-gateway=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Gateway}}')
+subnet=$(docker network inspect bridge --format '{{(index .IPAM.Config 0).Subnet}}')
+gateway=${subnet%.*}.1
 docker run -d --name "$name" --network ai-micro --restart unless-stopped --stop-timeout 120 "${hardened[@]}" \
   -p 127.0.0.1:5432:5432 -p "$gateway:5432:5432" --health-cmd 'pg_isready -q -h 127.0.0.1 -U postgres' --health-interval 10s \
   "$image" postgres -c config_file=/etc/postgresql-config/postgresql.conf >/dev/null
