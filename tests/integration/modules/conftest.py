@@ -1,18 +1,19 @@
 """A real PostgreSQL for the modules, and modules called as Ansible calls them, without a playbook.
 
 AI_MICRO_TEST_PG_SOCKET names the socket directory of a server to use (AI_MICRO_TEST_PG_PORT its port); without it a
-throw-away cluster is started from the packages of this machine.
+throw-away container of the image AI_MICRO_TEST_IMAGE is started.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import pwd
+import secrets
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ import psycopg2
 import pytest
 
 ROOT = Path(__file__).parents[3]
+PASSWORD = "for-tests-ONLY-1"
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Server:
 
     socket: str
     port: int
+    container: str = ""
 
     def connect(self, db: str = "postgres", user: str = "postgres", password: str | None = None) -> Any:
         # Over TCP when a password is given: pg_hba asks for it there.
@@ -49,6 +52,13 @@ class Server:
                 return list(cursor.fetchall()) if cursor.description else []
         finally:
             connection.close()
+
+    def log(self) -> str:
+        """Give what the server has logged; nothing of a server that was given by its socket."""
+        if not self.container:
+            return ""
+        logs = docker("logs", self.container)
+        return logs.stdout + logs.stderr
 
     def call(self, module: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """Call one module of the collection and return its result."""
@@ -75,22 +85,29 @@ class Server:
         return result
 
 
-def newest_binaries() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
-    assert found, "No server package is installed: install postgresql, or set AI_MICRO_TEST_PG_SOCKET."
-    return found[-1].parent
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def as_postgres(*command: str) -> None:
-    prefix = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-    done = subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, cwd="/")
-    assert done.returncode == 0, f"{command[0]} failed:\n{done.stdout}{done.stderr}"
+def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+
+
+def wait_for(made: Server, name: str) -> None:
+    """Wait until the server answers over TCP: the one that initialises the cluster listens on the socket alone."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            made.connect(password=PASSWORD).close()
+        except psycopg2.OperationalError as error:
+            logs = docker("logs", name)
+            if time.monotonic() >= deadline:
+                pytest.fail(f"The server does not answer: {error}\n{logs.stdout}{logs.stderr}")
+            time.sleep(0.1)
+        else:
+            return
 
 
 @pytest.fixture(scope="session")
@@ -100,21 +117,30 @@ def server() -> Iterator[Server]:
     if given:
         yield Server(given, int(os.environ.get("AI_MICRO_TEST_PG_PORT", "5432")))
         return
-    binaries, port = newest_binaries(), free_port()
+    image = os.environ.get("AI_MICRO_TEST_IMAGE", "")
+    assert image, "AI_MICRO_TEST_IMAGE is not set: run the tests by make test, which builds the image and sets it."
     # pytest's own directories are closed to other users, and a socket's path has to be short.
-    with tempfile.TemporaryDirectory(prefix="aimpg") as name:
-        home = Path(name)
-        if os.geteuid() == 0:
-            owner = pwd.getpwnam("postgres")
-            os.chown(home, owner.pw_uid, owner.pw_gid)
-        data = home / "data"
-        as_postgres(
-            *(str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--no-sync", "-E", "UTF8"),
-            *("--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256"),
+    with tempfile.TemporaryDirectory(prefix="amt-pg-", ignore_cleanup_errors=True) as home:
+        port = free_port()
+        name = f"amt-pg-{secrets.token_hex(4)}"
+        # A socket is named after the server's port, so the port is the same on both sides.
+        started = docker(
+            *("run", "--rm", "--detach", "--name", name, "--volume", f"{home}:/var/run/postgresql"),
+            *(
+                "--publish",
+                f"127.0.0.1:{port}:{port}",
+                "--env",
+                f"PGPORT={port}",
+                "--env",
+                f"POSTGRES_PASSWORD={PASSWORD}",
+            ),
+            *("--env", "POSTGRES_INITDB_ARGS=--no-sync --locale=C.UTF-8", image),
+            *("-c", "fsync=off", "-c", "log_statement=all"),
         )
-        options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off -c log_statement=all"
-        as_postgres(str(binaries / "pg_ctl"), "-D", str(data), "-l", str(home / "log"), "-w", "-o", options, "start")
         try:
-            yield Server(str(home), port)
+            assert started.returncode == 0, f"The server of {image} did not start:\n{started.stderr}"
+            made = Server(home, port, name)
+            wait_for(made, name)
+            yield made
         finally:
-            as_postgres(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "-w", "stop")
+            docker("rm", "--force", "--volumes", name)

@@ -28,7 +28,9 @@ def plain_host() -> Iterator[str]:
     base = ["docker", "run", "-d", f"--name={NAME}", f"--hostname={NAME}", "--init", "--volume=/var/lib/docker"]
     command = [image_name("bookworm"), "tail", "-f", "/dev/null"]
     for options in privilege_options():
-        started = subprocess.run([*base, *options, "--entrypoint=", *command], capture_output=True, text=True, check=False)
+        started = subprocess.run(
+            [*base, *options, "--entrypoint=", *command], capture_output=True, text=True, check=False
+        )
         if started.returncode == 0:
             break
         run("docker", "rm", "-f", "-v", NAME, check=False)
@@ -106,7 +108,9 @@ def test_engine_that_does_not_answer_is_named(plain_host: str, tmp_path: Path) -
     try:
         existing = engine(tmp_path, docker_engine_source="existing")
         assert existing.code != 0
-        assert "The Docker Engine of this host does not answer: the socket /var/run/docker.sock accepts" in existing.text
+        assert (
+            "The Docker Engine of this host does not answer: the socket /var/run/docker.sock accepts" in existing.text
+        )
         managed = engine(tmp_path)
         assert managed.code != 0
         assert "The Docker Engine was started but does not answer" in managed.text
