@@ -57,7 +57,7 @@ class Server:
     image: str
     options: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    name: str = field(default_factory=lambda: f"imgtest-{uuid.uuid4().hex[:12]}")
+    name: str = field(default_factory=lambda: f"amt-image-{uuid.uuid4().hex[:12]}")
 
     def start(self) -> Server:
         docker("run", "--detach", "--name", self.name, "--network=none", *self.options, self.image, *self.command)
@@ -114,7 +114,7 @@ class Servers:
         return server.start()
 
     def volume(self) -> str:
-        name = f"imgtest-{uuid.uuid4().hex[:12]}"
+        name = f"amt-image-{uuid.uuid4().hex[:12]}"
         docker("volume", "create", name)
         self.volumes.append(name)
         return name
