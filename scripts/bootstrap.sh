@@ -44,7 +44,12 @@ find_python() { # prints the interpreter to build with
     if can_venv "$name"; then printf '%s\n' "$name"; return; fi
     found+=("$name")
   done
-  [ ${#found[@]} -gt 0 ] || die "Python 3.11 or newer is needed, and ${PYTHON:-python3} is $("${PYTHON:-python3}" -V 2>&1 || true): install one, or name it (PYTHON=…)."
+  if [ ${#found[@]} -eq 0 ]; then
+    name=${PYTHON:-python3}
+    local is='not there'
+    command -v "$name" >/dev/null && is=$("$name" -V 2>&1)
+    die "Python 3.11 or newer is needed, and $name is $is: install one, or name it (PYTHON=…)."
+  fi
   install_venv_package "${found[0]}"
   for name in "${found[@]}"; do
     if can_venv "$name"; then printf '%s\n' "$name"; return; fi

@@ -30,4 +30,4 @@ tar -xzf .cache/sanity/ai_micro-postgres-*.tar.gz -C "$tree"
 cd "$tree"
 # ansible-test wants a repository or a plain tree to list the files of; a plain tree of its own, not the checkout around it.
 git init -q . && git add -A
-HOME=$home ansible-test sanity --local --requirements --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --color no "$@"
+HOME=$home PIP_QUIET=1 ansible-test sanity --local --requirements --python "$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" --color no "$@"
