@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.hosts.host_image import PROXY_VARIABLES, build, image_name, pip_directories
 
 NAME_PREFIX = "amh-"
+CHECKOUT_LABEL = "ai_micro.test_host.checkout"
+CHECKOUT = str(Path(__file__).resolve().parents[2])
 BOOT_TIMEOUT = 120
 BOOTED = ("running", "degraded")
 
@@ -119,7 +121,7 @@ class Host:
         options = [
             f"--name={name}",
             f"--hostname={name}",
-            f"--label=ai_micro.test_host={name}",
+            f"--label={CHECKOUT_LABEL}={CHECKOUT}",
             *SYSTEMD_OPTIONS,
             *(f"--volume={source}:{target}:ro" for source, target in places.items()),
             *(f"--env={variable}" for variable in PROXY_VARIABLES if os.environ.get(variable)),
@@ -204,12 +206,24 @@ class Host:
         _docker("restart", "--time=180", self.name)
         self.wait_booted()
 
+    def refuse_foreign(self) -> None:
+        """Refuse a container that another checkout's tests may be using at this moment, or that is no test host."""
+        template = f'{{{{index .Config.Labels "{CHECKOUT_LABEL}"}}}}'
+        found = _docker("container", "inspect", "--format", template, self.name, check=False)
+        owner = found.stdout.strip()
+        if found.returncode == 0 and owner != CHECKOUT and (not owner or Path(owner).is_dir()):
+            raise HostError(
+                f"{self.name} belongs to {owner or 'something else than these tests'}: wait until it is gone, or set "
+                f"AI_MICRO_TEST_SUFFIX for another name."
+            )
+
     def remove(self) -> None:
         """Remove the host with its volumes; what runs in its own Docker Engine goes first.
 
         The control groups of nested containers are not below the host's own on cgroup v1: an orderly end of the
         containers is what removes them.
         """
+        self.refuse_foreign()
         if _docker("inspect", "--format", "{{.State.Running}}", self.name, check=False).stdout.strip() == "true":
             _docker("exec", self.name, "timeout", "30", "sh", "-c", END_NESTED, check=False)
         removed = _docker("rm", "--force", "--volumes", self.name, check=False)
