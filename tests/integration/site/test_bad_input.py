@@ -197,6 +197,7 @@ def test_cluster_of_this_host(instance: Instance) -> None:
     ):
         refused_unchanged(instance, reason, "nothing was replaced", postgres_instance_settings=settings)
     assert instance.sql("SELECT 1") == "1"
+    proof_leaves_no_volume(instance)
 
     # An existing cluster keeps its own password; the inventory's is converged through the socket.
     changed = {**SECRETS, "postgres": "Another-Canary-9"}
@@ -243,6 +244,13 @@ def test_cluster_of_this_host(instance: Instance) -> None:
     refused_unchanged(instance, f"The volume {instance.volume} is empty or gone, but held the cluster {identifier}")
     instance.site(postgres_instance_accept_empty_volume=instance.volume)
     assert instance.sql("SELECT system_identifier FROM pg_control_system()") != identifier
+
+
+def proof_leaves_no_volume(instance: Instance) -> None:
+    """Count the volumes before and after a configuration is proved."""
+    volumes = run("docker", "volume", "ls", "-q").stdout.split()
+    instance.refused(postgres_instance_settings={"no_such_setting": "1"})
+    assert set(run("docker", "volume", "ls", "-q").stdout.split()) <= set(volumes)
 
 
 def login(instance: Instance, password: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from instance import NETWORK, SECRETS, Instance, run
 
 
@@ -204,7 +205,6 @@ def test_service_role_has_its_own_database_and_nothing_else(provisioned: Instanc
 
 def test_sqlalchemy_pools_run_on_the_connection_files(provisioned: Instance) -> None:
     """The three services' pools as the specification gives them, all connections open at once."""
-    sqlalchemy = pytest.importorskip("sqlalchemy")
     pools = {"ai-micro-api-auth": (20, 10), "ai-micro-api-user": (15, 5), "ai-micro-api-admin": (25, 15)}
     engines, connections = [], []
     try:
