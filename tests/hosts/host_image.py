@@ -64,7 +64,8 @@ DOCKERFILE = """\
 COPY files/ /
 RUN set -eu; \\
     if [ -f /etc/apt/sources.list.d/machine.list ]; then \\
-        find /etc/apt/sources.list /etc/apt/sources.list.d -type f ! -name machine.list -delete 2>/dev/null || true; \\
+        find /etc/apt -maxdepth 2 -name '*.list' -type f ! -name machine.list -delete; \\
+        find /etc/apt/sources.list.d -name '*.sources' -type f -delete; \\
     fi; \\
     export DEBIAN_FRONTEND=noninteractive; \\
     if ! dpkg -s {packages} >/dev/null 2>&1; then \\

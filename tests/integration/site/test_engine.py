@@ -41,6 +41,13 @@ def plain_host() -> Iterator[str]:
 
 def engine(tmp_path: Path, **variables: Any) -> PlaybookResult:
     """Run the role docker_engine on the host."""
+    play = [{"hosts": "postgres", "gather_facts": False, "roles": ["ai_micro.postgres.docker_engine"]}]
+    (tmp_path / "play.yml").write_text(json.dumps(play))
+    return play_on_host(tmp_path, tmp_path / "play.yml", **variables)
+
+
+def play_on_host(tmp_path: Path, playbook: Path, **variables: Any) -> PlaybookResult:
+    """Run a playbook on the host."""
     passwords = {k: v for k, v in SECRETS.items() if k != "postgres"}
     inventory = {
         NAME: {
@@ -52,12 +59,8 @@ def engine(tmp_path: Path, **variables: Any) -> PlaybookResult:
         }
     }
     (tmp_path / "inventory.json").write_text(json.dumps({"all": {"children": {"postgres": {"hosts": inventory}}}}))
-    play = [{"hosts": "postgres", "gather_facts": False, "roles": ["ai_micro.postgres.docker_engine"]}]
-    (tmp_path / "play.yml").write_text(json.dumps(play))
     program = Path(sys.executable).with_name("ansible-playbook")
-    result = run(
-        str(program), "-i", str(tmp_path / "inventory.json"), str(tmp_path / "play.yml"), check=False, cwd=REPOSITORY
-    )
+    result = run(str(program), "-i", str(tmp_path / "inventory.json"), str(playbook), check=False, cwd=REPOSITORY)
     return PlaybookResult(result.returncode, result.stdout + result.stderr)
 
 
@@ -115,6 +118,10 @@ def test_engine_that_does_not_answer_is_named(plain_host: str, tmp_path: Path) -
         assert managed.code != 0
         assert "The Docker Engine was started but does not answer" in managed.text
         assert "/var/log/docker.log" in managed.text
+        for playbook in ("verify", "status", "start", "stop", "restart", "down"):
+            named = play_on_host(tmp_path, REPOSITORY / "playbooks" / f"{playbook}.yml")
+            assert named.code != 0
+            assert "the Docker Engine does not answer" in named.text, named.output
     finally:
         inside("sh", "-c", "kill -CONT $(cat /run/docker.pid)")
     assert engine(tmp_path).count("changed") == 0
