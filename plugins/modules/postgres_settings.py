@@ -1,0 +1,226 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_settings
+short_description: Compare wanted settings with those that are in force, and apply what needs no restart
+version_added: 1.0.0
+description:
+  - Compares settings with what the running server uses, not with what a file says. Values are read as the server reads them, so V(1GB) and
+    V(1024MB) are the same.
+  - Of each setting it says whether it is in force, needs a reload, needs a restart, is unknown, invalid or out of range, and what overrides it -
+    the file that counts, the server's command line, C(ALTER DATABASE) and C(ALTER ROLE).
+  - With O(state=present) what no configuration file says yet is set by C(ALTER SYSTEM), and the server reloads its configuration. Nothing is
+    restarted.
+requirements:
+  - psycopg2 on the host that runs the module
+attributes:
+  check_mode:
+    support: full
+    description: Predicts RV(queries) and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows the settings that are not in force, before and after.
+author:
+  - ai-micro-service team (@ai-micro-service)
+extends_documentation_fragment:
+  - ai_micro.postgres.postgres
+options:
+  settings:
+    description:
+      - Wanted values by name. Booleans, numbers, numbers with a unit and lists are taken.
+    type: dict
+    required: true
+  state:
+    description:
+      - V(verified) looks and never changes anything. What is not in force is no failure, read RV(in_sync).
+      - V(present) applies what it can. An unknown name or an impossible value fails before anything is changed.
+    type: str
+    choices: [verified, present]
+    default: verified
+"""
+
+EXAMPLES = r"""
+- name: See whether the declared settings are the running ones
+  ai_micro.postgres.postgres_settings:
+    login_unix_socket: /var/run/postgresql
+    settings:
+      work_mem: 8MB
+      log_min_duration_statement: 1s
+      shared_preload_libraries: [pg_stat_statements]
+  register: settings
+  failed_when: not settings.in_sync
+
+- name: Apply what a reload is enough for
+  ai_micro.postgres.postgres_settings:
+    login_unix_socket: /var/run/postgresql
+    state: present
+    settings:
+      work_mem: 8MB
+"""
+
+RETURN = r"""
+in_sync:
+  description: Whether every wanted setting is in force, after the module has done its work.
+  returned: success
+  type: bool
+  sample: false
+settings:
+  description:
+    - Each wanted setting. C(status) is one of V(in_force), V(needs_reload), V(needs_restart), V(overridden), V(unknown), V(invalid),
+      V(out_of_range) and V(read_only).
+    - C(file) is the place in the configuration files that counts, C(overrides) what sets another value for some database or role.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: shared_buffers
+      wanted: 1GB
+      actual: 128MB
+      status: needs_restart
+      message: "shared_buffers is 128MB, not 1GB: it takes a restart to come into force."
+      file: ""
+      overrides: []
+pending_restart:
+  description: Settings of the whole server that wait for a restart, wanted ones that need one among them.
+  returned: success
+  type: list
+  elements: str
+  sample: [shared_buffers]
+queries:
+  description: Statements that were executed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: ["ALTER SYSTEM SET work_mem = '8MB'", "SELECT pg_reload_conf()"]
+"""
+
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, argument_spec, session, sql
+from ansible_collections.ai_micro.postgres.plugins.module_utils._settings import (
+    IN_FORCE,
+    NEEDS_RELOAD,
+    NEEDS_RESTART,
+    QUOTED_LISTS,
+    REFUSED,
+    as_text,
+    in_files,
+    judge,
+    split_list,
+)
+
+SETTINGS = """
+SELECT name, current_setting(name) AS setting, unit, vartype, context, source, min_val, max_val, enumvals, boot_val, pending_restart
+  FROM pg_catalog.pg_settings
+"""
+FILES = "SELECT sourcefile, sourceline, name, setting, error FROM pg_catalog.pg_file_settings ORDER BY seqno"
+OVERRIDES = """
+SELECT lower(split_part(item, '=', 1)) AS name,
+       CASE WHEN s.setrole = 0 THEN format('ALTER DATABASE %I SET %s', d.datname, item)
+            WHEN s.setdatabase = 0 THEN format('ALTER ROLE %I SET %s', r.rolname, item)
+            ELSE format('ALTER ROLE %I IN DATABASE %I SET %s', r.rolname, d.datname, item) END AS override
+  FROM pg_catalog.pg_db_role_setting s
+       CROSS JOIN LATERAL unnest(s.setconfig) AS item
+       LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+       LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+ ORDER BY 2
+"""
+RELOAD = "SELECT pg_reload_conf()"
+RELOAD_TIMEOUT = 10.0
+
+Look = tuple[list[dict[str, Any]], list[str]]
+
+
+def look(server: Session, wanted: dict[str, str]) -> Look:
+    """Judge each wanted setting; name all settings that wait for a restart."""
+    rows = {row["name"].lower(): row for row in server.query(SETTINGS)}
+    files = in_files(server.query(FILES))
+    overrides: dict[str, list[str]] = {}
+    for row in server.query(OVERRIDES):
+        overrides.setdefault(row["name"], []).append(row["override"])
+    judged = [
+        judge(name, value, rows.get(name.lower()), files.get(name.lower()), overrides.get(name.lower(), ()))
+        for name, value in wanted.items()
+    ]
+    return judged, sorted(row["name"] for row in rows.values() if row["pending_restart"])
+
+
+def statement(server: Session, name: str, value: str) -> str:
+    """Write ALTER SYSTEM for one setting."""
+    values = split_list(value) if name.lower() in QUOTED_LISTS else [value]
+    literals = sql.SQL(", ").join([sql.Literal(each) for each in values or [""]])
+    # Each part of a name such as hnsw.ef_search is an identifier of its own.
+    return server.render(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(*name.split(".")), literals))
+
+
+def plan(server: Session, judged: list[dict[str, Any]]) -> list[str]:
+    """Statements that bring into force what no restart is needed for, and prepare the rest."""
+    open_ones = [each for each in judged if each["status"] in (NEEDS_RELOAD, NEEDS_RESTART)]
+    statements = [statement(server, each["name"], each["wanted"]) for each in open_ones if not each["in_files"]]
+    if statements or any(each["status"] == NEEDS_RELOAD for each in open_ones):
+        statements.append(RELOAD)
+    return statements
+
+
+def apply(server: Session, statements: list[str]) -> None:
+    """Execute the plan and wait until this session has read the configuration again."""
+    (before,) = server.query("SELECT pg_conf_load_time() AS at")
+    for each in statements:
+        server.query(each)
+    deadline = time.monotonic() + RELOAD_TIMEOUT
+    while server.query("SELECT pg_conf_load_time() AS at")[0] == before and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def difference(judged: list[dict[str, Any]]) -> dict[str, str]:
+    """Before and after of what is not in force, for a person to read."""
+    open_ones = [each for each in judged if each["status"] != IN_FORCE]
+    return {
+        "before": "".join(f"{each['name']} = {each['actual']}\n" for each in open_ones),
+        "after": "".join(f"{each['name']} = {each['wanted']}\n" for each in open_ones),
+    }
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            **argument_spec(login_db=False),
+            "settings": {"type": "dict", "required": True},
+            "state": {"type": "str", "choices": ["verified", "present"], "default": "verified"},
+        },
+        supports_check_mode=True,
+    )
+    wanted = {str(name): as_text(value) for name, value in module.params["settings"].items()}
+    present = module.params["state"] == "present"
+    with session(module, "postgres", autocommit=True) as server:
+        judged, pending = look(server, wanted)
+        diff = difference(judged)
+        refused = [each["message"] for each in judged if each["status"] in REFUSED]
+        if present and refused:
+            module.fail_json(msg=" ".join(refused))
+        queries = plan(server, judged) if present else []
+        if queries and not module.check_mode:
+            apply(server, queries)
+            judged, pending = look(server, wanted)
+    pending = sorted({*pending, *(each["name"] for each in judged if each["status"] == NEEDS_RESTART)})
+    for each in judged:
+        del each["in_files"]
+    module.exit_json(
+        changed=bool(queries),
+        in_sync=all(each["status"] == IN_FORCE for each in judged),
+        settings=judged,
+        pending_restart=pending,
+        queries=queries,
+        diff=diff,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""postgres_settings on a real server: what it says is what SHOW says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import Server
+
+
+@pytest.fixture(autouse=True)
+def untouched(server: Server) -> Iterator[None]:
+    """Take back whatever a test has set by ALTER SYSTEM."""
+    yield
+    server.sql("ALTER SYSTEM RESET ALL")
+    server.sql("SELECT pg_reload_conf()")
+
+
+def statuses(result: dict[str, Any]) -> dict[str, str]:
+    assert "settings" in result, result.get("msg")
+    return {each["name"]: each["status"] for each in result["settings"]}
+
+
+def test_every_setting_of_the_server_is_in_force_as_it_shows_it(server: Server) -> None:
+    """No false alarm: each value in PostgreSQL's own notation, and in base units, is the running one."""
+    rows = server.sql(
+        "SELECT name, current_setting(name), setting FROM pg_settings"
+        " WHERE name NOT IN ('search_path', 'jit', 'application_name', 'client_encoding')"
+    )
+    for wanted in ({name: shown for name, shown, _ in rows}, {name: base for name, _, base in rows}):
+        result = server.call("postgres_settings", settings=wanted)
+        assert {name: status for name, status in statuses(result).items() if status != "in_force"} == {}
+        assert result["in_sync"] is True
+        assert result["changed"] is False
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+@pytest.mark.parametrize("state", ["verified", "present"])
+def test_each_case_is_told_apart(server: Server, state: str, check: bool) -> None:
+    wanted = {"work_mem": "9MB", "shared_buffers": "77MB", "geqo": True}
+    result = server.call("postgres_settings", check=check, state=state, settings=wanted)
+    applied = state == "present" and not check
+    assert statuses(result) == {
+        "work_mem": "in_force" if applied else "needs_reload",
+        "shared_buffers": "needs_restart",
+        "geqo": "in_force",
+    }
+    assert result["pending_restart"] == ["shared_buffers"]
+    assert result["in_sync"] is False
+    assert result["changed"] is (state == "present")
+    assert result["queries"] == (
+        [
+            "ALTER SYSTEM SET \"work_mem\" = '9MB'",
+            "ALTER SYSTEM SET \"shared_buffers\" = '77MB'",
+            "SELECT pg_reload_conf()",
+        ]
+        if state == "present"
+        else []
+    )
+    assert server.sql("SHOW work_mem")[0][0] == ("9MB" if applied else "4MB")
+
+
+def test_second_run_changes_nothing(server: Server) -> None:
+    wanted = {"work_mem": "9MB", "log_min_duration_statement": "1s", "search_path": ['"$user"', "public", "odd, name"]}
+    first = server.call("postgres_settings", state="present", settings=wanted)
+    assert (first["changed"], first["in_sync"]) == (True, True), first
+    second = server.call("postgres_settings", state="present", settings=wanted)
+    assert (second["changed"], second["queries"], second["in_sync"]) == (False, [], True)
+
+
+def test_entry_that_is_written_but_not_read_needs_no_more_than_a_reload(server: Server) -> None:
+    server.sql("ALTER SYSTEM SET work_mem = '10MB'")
+    verified = server.call("postgres_settings", settings={"work_mem": "10MB"})
+    assert statuses(verified) == {"work_mem": "needs_reload"}
+    assert "postgresql.auto.conf line" in verified["settings"][0]["file"]
+    done = server.call("postgres_settings", state="present", settings={"work_mem": "10MB"})
+    assert (done["queries"], done["in_sync"]) == (["SELECT pg_reload_conf()"], True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ({"work_mex": "1MB"}, "work_mex is no setting of this server"),
+        ({"work_mem": "1 apple"}, "work_mem = 1 apple has the unit apple"),
+        ({"work_mem": "1kB"}, "work_mem = 1kB is outside 64 to"),
+        ({"block_size": 4096}, "block_size is 8192 and cannot be set"),
+    ],
+)
+def test_impossible_value_fails_before_anything_is_changed(server: Server, setting: dict[str, Any], said: str) -> None:
+    result = server.call("postgres_settings", state="present", settings={"geqo": False, **setting})
+    assert result.get("failed") is True
+    assert said in result["msg"]
+    assert server.sql("SELECT count(*) FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'") == [(0,)]
+
+
+def test_overrides_are_named(server: Server) -> None:
+    server.sql('CREATE ROLE "set by; hand"')
+    server.sql("ALTER ROLE \"set by; hand\" SET work_mem = '1MB'")
+    server.sql("ALTER DATABASE postgres SET work_mem = '2MB'")
+    try:
+        result = server.call("postgres_settings", settings={"work_mem": "4MB", "fsync": True})
+        by_name = {each["name"]: each for each in result["settings"]}
+        assert by_name["work_mem"]["status"] == "in_force"
+        assert by_name["work_mem"]["overrides"] == [
+            "ALTER DATABASE postgres SET work_mem=2MB",
+            'ALTER ROLE "set by; hand" SET work_mem=1MB',
+        ]
+        # The server of these tests is started with -c fsync=off.
+        assert by_name["fsync"]["status"] == "overridden"
+        assert "command line" in by_name["fsync"]["message"]
+    finally:
+        server.sql("ALTER DATABASE postgres RESET work_mem")
+        server.sql('DROP ROLE "set by; hand"')

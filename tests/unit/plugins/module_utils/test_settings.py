@@ -1,0 +1,176 @@
+"""Values are read as PostgreSQL's guc.c reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils._settings import (
+    BadValue,
+    OutOfRange,
+    as_text,
+    judge,
+    parse,
+    same,
+    split_list,
+)
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """Make a row of pg_settings."""
+    usual = {
+        "name": "some_setting",
+        "setting": "",
+        "unit": None,
+        "vartype": "string",
+        "context": "sighup",
+        "source": "configuration file",
+        "min_val": None,
+        "max_val": None,
+        "enumvals": None,
+        "boot_val": "",
+        "pending_restart": False,
+    }
+    return {**usual, **changes}
+
+
+def integer(unit: str | None = None, low: int = -1, high: int = 2**31 - 1) -> dict[str, Any]:
+    """Make the row of a whole number."""
+    return row(vartype="integer", unit=unit, min_val=str(low), max_val=str(high))
+
+
+PAGES, KILOBYTES, MILLISECONDS = integer("8kB"), integer("kB"), integer("ms")
+BOOLEAN = row(vartype="bool")
+ENUM = row(vartype="enum", enumvals=["local", "remote_write", "on", "off"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "one", "other"),
+    [
+        (PAGES, "1GB", "131072"),
+        (PAGES, "1GB", "1024MB"),
+        (PAGES, "1.5 GB", "1536MB"),
+        (KILOBYTES, "4MB", "4096"),
+        (KILOBYTES, "0x1000", "4096"),
+        (KILOBYTES, " 4096 ", "4096kB"),
+        (KILOBYTES, "1e3", "1000"),
+        (integer(), "0777", "511"),
+        (MILLISECONDS, "1s", "1000"),
+        (MILLISECONDS, "1min", "60s"),
+        (MILLISECONDS, "0.5 h", "30min"),
+        (MILLISECONDS, "1500us", "2"),
+        (row(vartype="real", unit="ms", min_val="-1", max_val="100"), "2", "2000us"),
+        (row(vartype="real", min_val="0", max_val="1"), "0.9", ".90"),
+        (BOOLEAN, "on", "t"),
+        (BOOLEAN, "FALSE", "0"),
+        (ENUM, "Local", "local"),
+        (ENUM, "yes", "on"),
+        (row(vartype="enum", name="wal_level", enumvals=["minimal", "replica", "logical"]), "hot_standby", "replica"),
+        (row(name="DateStyle"), "iso, mdy", "ISO, MDY"),
+        (row(name="TimeZone"), "utc", "UTC"),
+        (row(name="shared_preload_libraries"), "a,b", '"a", b'),
+        (row(name="archive_command"), "cp %p /x", "cp %p /x"),
+    ],
+)
+def test_same_value_in_two_spellings(setting: dict[str, Any], one: str, other: str) -> None:
+    assert parse(setting, one) == parse(setting, other)
+
+
+@pytest.mark.parametrize(
+    ("setting", "one", "other"),
+    [
+        (PAGES, "1GB", "1GB 1"),
+        (KILOBYTES, "4MB", "4GB"),
+        (BOOLEAN, "on", "off"),
+        (row(name="archive_command"), "cp A", "cp a"),
+        (row(name="shared_preload_libraries"), "a, b", "b, a"),
+    ],
+)
+def test_different_values(setting: dict[str, Any], one: str, other: str) -> None:
+    assert not same(setting, one, other)
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "said"),
+    [
+        (BOOLEAN, "o", "is not a boolean"),
+        (BOOLEAN, "", "is not a boolean"),
+        (BOOLEAN, "2", "is not a boolean"),
+        (ENUM, "elsewhere", "is none of local, remote_write, on, off"),
+        (KILOBYTES, "4 apples", "has the unit apples: it takes B, kB, MB, GB, TB"),
+        (KILOBYTES, "4mb", "has the unit mb"),
+        (KILOBYTES, "1s", "has the unit s"),
+        (MILLISECONDS, "1MB", "has the unit MB: it takes us, ms, s, min, h, d"),
+        (integer(), "1kB", "has the unit kB: it takes a number without one"),
+        (integer(), "many", "is not a number"),
+        (integer(), "", "is not a number"),
+    ],
+)
+def test_no_value_of_the_setting(setting: dict[str, Any], text: str, said: str) -> None:
+    with pytest.raises(BadValue, match=said):
+        parse(setting, text)
+
+
+@pytest.mark.parametrize("text", ["17", "-1", "1MB"])
+def test_outside_the_range(text: str) -> None:
+    with pytest.raises(OutOfRange, match="is outside 0 to 16 kB"):
+        parse(integer("kB", 0, 16), text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "on"), (False, "off"), (1, "1"), (0.9, "0.9"), (None, ""), (["a", "b"], "a, b")]
+)
+def test_value_of_yaml_as_text(value: Any, text: str) -> None:
+    assert as_text(value) == text
+
+
+def test_list_is_split_outside_quotes() -> None:
+    assert split_list('a , "b, ""c""", d') == ["a", 'b, "c"', "d"]
+    assert split_list("") == []
+
+
+ENTRY = {"sourcefile": "/etc/x.conf", "sourceline": 7, "name": "some_setting", "setting": "8MB", "error": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry", "status"),
+    [
+        pytest.param({"setting": "8MB"}, None, "in_force", id="in force"),
+        pytest.param({"setting": "4MB"}, None, "needs_reload", id="sighup"),
+        pytest.param({"setting": "4MB", "context": "postmaster"}, None, "needs_restart", id="postmaster"),
+        pytest.param(
+            {"setting": "8MB", "pending_restart": True, "context": "postmaster"}, ENTRY, "needs_restart", id="waits"
+        ),
+        pytest.param({"setting": "4MB", "source": "command line"}, ENTRY, "overridden", id="command line"),
+        pytest.param({"setting": "4MB", "context": "internal"}, None, "read_only", id="internal"),
+        pytest.param({"setting": "4MB", "source": "session"}, ENTRY, "in_force", id="set in this session only"),
+        pytest.param(
+            {"setting": "4MB", "source": "user", "boot_val": "8192"}, None, "in_force", id="set for this role only"
+        ),
+        pytest.param({"setting": "8MB", "max_val": "1"}, None, "out_of_range", id="out of range"),
+    ],
+)
+def test_judgement(changes: dict[str, Any], entry: dict[str, Any] | None, status: str) -> None:
+    setting = {**integer("kB"), "boot_val": "4096", **changes}
+    answer = judge("some_setting", "8MB", setting, entry)
+    assert answer["status"] == status
+    assert bool(answer["message"]) is (status != "in_force")
+
+
+def test_number_chosen_at_the_start_is_in_force_as_its_default() -> None:
+    setting = {**integer("8kB"), "setting": "4MB", "boot_val": "-1", "context": "postmaster"}
+    assert judge("wal_buffers", "-1", setting, None)["status"] == "in_force"
+    assert judge("wal_buffers", "16MB", setting, None)["status"] == "needs_restart"
+    assert judge("wal_buffers", "-1", setting, {**ENTRY, "setting": "4MB"})["status"] == "needs_restart"
+
+
+def test_disabled_command_counts_by_its_file() -> None:
+    setting = row(name="archive_command", setting="(disabled)")
+    assert judge("archive_command", "cp %p /x", setting, {**ENTRY, "setting": "cp %p /x"})["status"] == "in_force"
+    assert judge("archive_command", "cp %p /y", setting, {**ENTRY, "setting": "cp %p /x"})["status"] == "needs_reload"
+
+
+def test_setting_of_a_library_that_is_not_loaded() -> None:
+    assert judge("pgaudit.log", "ddl", None, {**ENTRY, "setting": "ddl"})["status"] == "in_force"
+    assert judge("pgaudit.log", "ddl", None, None)["status"] == "unknown"
+    assert judge("work_mex", "1", None, None)["status"] == "unknown"
