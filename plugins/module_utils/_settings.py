@@ -11,7 +11,7 @@ guc.c), so 1GB, 1024MB and 131072 of 8kB are one value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
 # In bytes and in microseconds (memory_unit_conversion_table and time_unit_conversion_table of guc.c).
@@ -41,6 +41,8 @@ _LISTS = QUOTED_LISTS | {"datestyle", "listen_addresses", "log_destination", "sy
 _CASELESS = frozenset({"datestyle", "timezone", "log_timezone", "log_destination", "client_encoding"})
 # Values of a session, which say nothing about the server.
 _OF_A_SESSION = ("client", "session", "interactive", "database", "user", "database user", "global")
+
+AUTO_CONF = "postgresql.auto.conf"  # What ALTER SYSTEM writes, read after every other file.
 
 IN_FORCE = "in_force"
 NEEDS_RELOAD = "needs_reload"
@@ -136,9 +138,23 @@ def same(row: Mapping[str, Any], one: str, other: str) -> bool:
         return one == other
 
 
-def in_files(files: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """The entry of the configuration files that counts for each setting: the last one."""
-    return {str(entry["name"]).lower(): entry for entry in files if entry["name"]}
+def in_files(files: Iterable[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """The entries of the configuration files for each setting; the last one counts."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in files:
+        if entry["name"]:
+            found.setdefault(str(entry["name"]).lower(), []).append(entry)
+    return found
+
+
+def _repair(row: Mapping[str, Any], wanted: str, entries: Sequence[Mapping[str, Any]]) -> str:
+    """Whether ALTER SYSTEM must SET or RESET the value so that the files say what is wanted; empty where they do."""
+    said = [same(row, wanted, str(entry["setting"])) for entry in entries]
+    if said and said[-1]:
+        return ""
+    by_hand = [str(entry["sourcefile"]).endswith("/" + AUTO_CONF) for entry in entries]
+    beneath = [match for match, hand in zip(said, by_hand) if not hand]
+    return "RESET" if by_hand and by_hand[-1] and beneath and beneath[-1] else "SET"
 
 
 def server_value(row: Mapping[str, Any], entry: Optional[Mapping[str, Any]]) -> str:
@@ -166,14 +182,16 @@ def judge(
     name: str,
     wanted: str,
     row: Optional[Mapping[str, Any]],
-    entry: Optional[Mapping[str, Any]],
+    entries: Sequence[Mapping[str, Any]] = (),
     overrides: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Say how one wanted setting stands.
 
-    ``row`` is its row of pg_settings, with the value as SHOW writes it, ``entry`` the entry of the files that counts, ``overrides`` what sets it for
-    sessions of some database or role.
+    ``row`` is its row of pg_settings, with the value as SHOW writes it, ``entries`` are
+    those of the files in the order of reading, ``overrides`` what sets it for sessions of some database or role.
+    C(repair) of the answer is what ALTER SYSTEM must do, SET, RESET or nothing.
     """
+    entry = entries[-1] if entries else None
     answer: dict[str, Any] = {
         "name": name,
         "wanted": wanted,
@@ -182,12 +200,12 @@ def judge(
         "message": f"{name} is no setting of this server: correct its name, or load the library that defines it.",
         "file": _place(entry) if entry else "",
         "overrides": list(overrides),
-        "in_files": False,
+        "repair": "",
     }
     if row is None:
         # A name with a dot is a setting of a library that this session has not loaded; the files are all there is to see.
         if "." in name and entry and not entry["error"] and entry["setting"] == wanted:
-            answer.update(status=IN_FORCE, actual=entry["setting"], message="", in_files=True)
+            answer.update(status=IN_FORCE, actual=entry["setting"], message="")
         return answer
     actual = server_value(row, entry)
     answer.update(name=row["name"], actual=actual)
@@ -207,7 +225,6 @@ def judge(
         }
     except BadValue as error:
         return {**answer, "status": INVALID, "message": f"{name} = {wanted} {error}."}
-    answer["in_files"] = entry is not None and same(row, wanted, str(entry["setting"]))
     if _in_force(row, entry, wanted, actual):
         return {**answer, "status": IN_FORCE, "message": ""}
     if row["source"] == "command line":
@@ -217,8 +234,9 @@ def judge(
             "message": f"{name} is {actual} by the server's command line, which no file overrides: take it away from there.",
         }
     restart = row["context"] == "postmaster"
+    answer["repair"] = _repair(row, wanted, entries)
     how = "a restart" if restart else "a reload"
-    where = f", and {answer['file']} says {entry['setting']}" if entry and not answer["in_files"] else ""
+    where = f", and {answer['file']} says {entry['setting']}" if entry and answer["repair"] else ""
     return {
         **answer,
         "status": NEEDS_RESTART if restart else NEEDS_RELOAD,

@@ -14,8 +14,8 @@ description:
     V(1024MB) are the same.
   - Of each setting it says whether it is in force, needs a reload, needs a restart, is unknown, invalid or out of range, and what overrides it -
     the file that counts, the server's command line, C(ALTER DATABASE) and C(ALTER ROLE).
-  - With O(state=present) what no configuration file says yet is set by C(ALTER SYSTEM), and the server reloads its configuration. Nothing is
-    restarted.
+  - With O(state=present) what no configuration file says yet is set by C(ALTER SYSTEM); where only an earlier C(ALTER SYSTEM) hides the wanted
+    value of another file, it is reset. Then the server reloads its configuration. Nothing is restarted.
 requirements:
   - psycopg2 on the host that runs the module
 attributes:
@@ -146,24 +146,29 @@ def look(server: Session, wanted: dict[str, str]) -> Look:
     for row in server.query(OVERRIDES):
         overrides.setdefault(row["name"], []).append(row["override"])
     judged = [
-        judge(name, value, rows.get(name.lower()), files.get(name.lower()), overrides.get(name.lower(), ()))
+        judge(name, value, rows.get(name.lower()), files.get(name.lower(), ()), overrides.get(name.lower(), ()))
         for name, value in wanted.items()
     ]
     return judged, sorted(row["name"] for row in rows.values() if row["pending_restart"])
 
 
-def statement(server: Session, name: str, value: str) -> str:
+def statement(server: Session, name: str, value: str, repair: str) -> str:
     """Write ALTER SYSTEM for one setting."""
+    # Each part of a name such as hnsw.ef_search is an identifier of its own.
+    identifier = sql.Identifier(*name.split("."))
+    if repair == "RESET":
+        return server.render(sql.SQL("ALTER SYSTEM RESET {}").format(identifier))
     values = split_list(value) if name.lower() in QUOTED_LISTS else [value]
     literals = sql.SQL(", ").join([sql.Literal(each) for each in values or [""]])
-    # Each part of a name such as hnsw.ef_search is an identifier of its own.
-    return server.render(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(*name.split(".")), literals))
+    return server.render(sql.SQL("ALTER SYSTEM SET {} = {}").format(identifier, literals))
 
 
 def plan(server: Session, judged: list[dict[str, Any]]) -> list[str]:
     """Statements that bring into force what no restart is needed for, and prepare the rest."""
     open_ones = [each for each in judged if each["status"] in (NEEDS_RELOAD, NEEDS_RESTART)]
-    statements = [statement(server, each["name"], each["wanted"]) for each in open_ones if not each["in_files"]]
+    statements = [
+        statement(server, each["name"], each["wanted"], each["repair"]) for each in open_ones if each["repair"]
+    ]
     if statements or any(each["status"] == NEEDS_RELOAD for each in open_ones):
         statements.append(RELOAD)
     return statements
@@ -211,7 +216,7 @@ def main() -> None:
             judged, pending = look(server, wanted)
     pending = sorted({*pending, *(each["name"] for each in judged if each["status"] == NEEDS_RESTART)})
     for each in judged:
-        del each["in_files"]
+        del each["repair"]
     module.exit_json(
         changed=bool(queries),
         in_sync=all(each["status"] == IN_FORCE for each in judged),

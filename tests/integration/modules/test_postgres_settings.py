@@ -113,3 +113,13 @@ def test_overrides_are_named(server: Server) -> None:
     finally:
         server.sql("ALTER DATABASE postgres RESET work_mem")
         server.sql('DROP ROLE "set by; hand"')
+
+
+def test_value_that_alter_system_hides_is_laid_open_again(server: Server) -> None:
+    """max_wal_size stands in the file that initdb writes."""
+    server.sql("ALTER SYSTEM SET max_wal_size = '3GB'")
+    server.sql("SELECT pg_reload_conf()")
+    done = server.call("postgres_settings", state="present", settings={"max_wal_size": "1GB"})
+    assert done["queries"] == ['ALTER SYSTEM RESET "max_wal_size"', "SELECT pg_reload_conf()"]
+    assert done["in_sync"] is True
+    assert server.sql("SELECT count(*) FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'") == [(0,)]

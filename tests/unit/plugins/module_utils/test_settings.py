@@ -152,25 +152,46 @@ ENTRY = {"sourcefile": "/etc/x.conf", "sourceline": 7, "name": "some_setting", "
 )
 def test_judgement(changes: dict[str, Any], entry: dict[str, Any] | None, status: str) -> None:
     setting = {**integer("kB"), "boot_val": "4096", **changes}
-    answer = judge("some_setting", "8MB", setting, entry)
+    answer = judge("some_setting", "8MB", setting, [entry] if entry else [])
     assert answer["status"] == status
     assert bool(answer["message"]) is (status != "in_force")
 
 
 def test_number_chosen_at_the_start_is_in_force_as_its_default() -> None:
     setting = {**integer("8kB"), "setting": "4MB", "boot_val": "-1", "context": "postmaster"}
-    assert judge("wal_buffers", "-1", setting, None)["status"] == "in_force"
-    assert judge("wal_buffers", "16MB", setting, None)["status"] == "needs_restart"
-    assert judge("wal_buffers", "-1", setting, {**ENTRY, "setting": "4MB"})["status"] == "needs_restart"
+    assert judge("wal_buffers", "-1", setting)["status"] == "in_force"
+    assert judge("wal_buffers", "16MB", setting)["status"] == "needs_restart"
+    assert judge("wal_buffers", "-1", setting, [{**ENTRY, "setting": "4MB"}])["status"] == "needs_restart"
 
 
 def test_disabled_command_counts_by_its_file() -> None:
     setting = row(name="archive_command", setting="(disabled)")
-    assert judge("archive_command", "cp %p /x", setting, {**ENTRY, "setting": "cp %p /x"})["status"] == "in_force"
-    assert judge("archive_command", "cp %p /y", setting, {**ENTRY, "setting": "cp %p /x"})["status"] == "needs_reload"
+    assert judge("archive_command", "cp %p /x", setting, [{**ENTRY, "setting": "cp %p /x"}])["status"] == "in_force"
+    assert judge("archive_command", "cp %p /y", setting, [{**ENTRY, "setting": "cp %p /x"}])["status"] == "needs_reload"
 
 
 def test_setting_of_a_library_that_is_not_loaded() -> None:
-    assert judge("pgaudit.log", "ddl", None, {**ENTRY, "setting": "ddl"})["status"] == "in_force"
-    assert judge("pgaudit.log", "ddl", None, None)["status"] == "unknown"
-    assert judge("work_mex", "1", None, None)["status"] == "unknown"
+    assert judge("pgaudit.log", "ddl", None, [{**ENTRY, "setting": "ddl"}])["status"] == "in_force"
+    assert judge("pgaudit.log", "ddl", None)["status"] == "unknown"
+    assert judge("work_mex", "1", None)["status"] == "unknown"
+
+
+AUTO = {**ENTRY, "sourcefile": "/data/postgresql.auto.conf"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "repair"),
+    [
+        pytest.param([], "SET", id="nowhere"),
+        pytest.param([ENTRY], "", id="written but not read"),
+        pytest.param([{**ENTRY, "setting": "1MB"}], "SET", id="another value"),
+        pytest.param([ENTRY, {**AUTO, "setting": "1MB"}], "RESET", id="hidden by ALTER SYSTEM"),
+        pytest.param([{**ENTRY, "setting": "2MB"}, {**AUTO, "setting": "1MB"}], "SET", id="another value in both"),
+        pytest.param([{**AUTO, "setting": "1MB"}], "SET", id="another value by ALTER SYSTEM"),
+        pytest.param([ENTRY, {**ENTRY, "setting": "1MB"}], "SET", id="a later line of the file"),
+        pytest.param([{**ENTRY, "setting": "2MB"}, AUTO], "", id="by ALTER SYSTEM already"),
+    ],
+)
+def test_repair_of_the_files(entries: list[dict[str, Any]], repair: str) -> None:
+    setting = {**integer("kB"), "setting": "4MB", "boot_val": "4096"}
+    assert judge("some_setting", "8MB", setting, entries)["repair"] == repair
