@@ -24,7 +24,14 @@ _NUMBER = re.compile(
 _BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 # What an enumeration takes without naming it in pg_settings.enumvals.
 _SYNONYMS = {"true": "on", "yes": "on", "1": "on", "false": "off", "no": "off", "0": "off"}
-_ENUM_SYNONYMS = {"wal_level": {"archive": "replica", "hot_standby": "replica"}}
+_LEVELS = {"debug": "debug2"}
+_ENUM_SYNONYMS = {
+    "client_min_messages": _LEVELS,
+    "log_min_error_statement": _LEVELS,
+    "log_min_messages": _LEVELS,
+    "wal_compression": dict.fromkeys(("on", "true", "yes", "1"), "pglz"),
+    "wal_level": {"archive": "replica", "hot_standby": "replica"},
+}
 
 # Lists whose elements are quoted one by one (GUC_LIST_QUOTE), and lists of bare words (GUC_LIST_INPUT).
 QUOTED_LISTS = frozenset(

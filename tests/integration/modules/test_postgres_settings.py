@@ -36,6 +36,21 @@ def test_every_setting_of_the_server_is_in_force_as_it_shows_it(server: Server) 
         assert result["changed"] is False
 
 
+def test_every_word_that_an_enumeration_takes_is_in_force_once_it_is_set(server: Server) -> None:
+    """PostgreSQL shows some words as others, such as on as pglz."""
+    rows = server.sql(
+        "SELECT name, enumvals FROM pg_settings"
+        " WHERE vartype = 'enum' AND context IN ('user', 'superuser') AND name <> 'transaction_isolation'"
+    )
+    # Words that pg_settings does not list, and the server takes.
+    unlisted = {"wal_compression": ["true", "no"], "synchronous_commit": ["1", "false"], "log_min_messages": ["debug"]}
+    words = {name: listed + unlisted.get(name, []) for name, listed in rows}
+    for turn in range(max(map(len, words.values()))):
+        wanted = {name: listed[turn % len(listed)] for name, listed in words.items()}
+        result = server.call("postgres_settings", state="present", settings=wanted)
+        assert result.get("in_sync"), [each for each in result.get("settings", result) if each["status"] != "in_force"]
+
+
 @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
 @pytest.mark.parametrize("state", ["verified", "present"])
 def test_each_case_is_told_apart(server: Server, state: str, check: bool) -> None:

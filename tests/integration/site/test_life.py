@@ -315,6 +315,21 @@ def test_setting_that_needs_a_restart_is_in_force_after_the_run(provisioned: Ins
     assert provisioned.sql("SHOW max_connections") == "100"
 
 
+def test_setting_changed_by_hand_is_seen_and_put_right(provisioned: Instance) -> None:
+    provisioned.sql("ALTER SYSTEM SET work_mem = '64MB'")
+    provisioned.sql("SELECT pg_reload_conf()")
+    assert provisioned.site("--check", "--diff").count("changed") == 1
+    named = provisioned.play("verify")
+    assert named.code != 0
+    assert "work_mem is 64MB, not 4MB, and" in named.text
+    assert "postgresql.auto.conf" in named.text
+    assert provisioned.sql("SHOW work_mem") == "64MB"
+    assert provisioned.site().count("changed") == 1
+    assert provisioned.sql("SHOW work_mem") == "4MB"
+    assert provisioned.play("verify").code == 0
+    assert provisioned.site().count("changed") == 0
+
+
 def served_certificate(instance: Instance) -> str:
     """Return the fingerprint of the certificate that the server shows."""
     shown = run(

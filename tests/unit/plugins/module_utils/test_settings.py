@@ -66,6 +66,8 @@ ENUM = row(vartype="enum", enumvals=["local", "remote_write", "on", "off"])
         (ENUM, "Local", "local"),
         (ENUM, "yes", "on"),
         (row(vartype="enum", name="wal_level", enumvals=["minimal", "replica", "logical"]), "hot_standby", "replica"),
+        (row(vartype="enum", name="wal_compression", enumvals=["pglz", "lz4", "zstd", "on", "off"]), "on", "pglz"),
+        (row(vartype="enum", name="log_min_messages", enumvals=["debug2", "debug1"]), "debug", "debug2"),
         (row(name="DateStyle"), "iso, mdy", "ISO, MDY"),
         (row(name="TimeZone"), "utc", "UTC"),
         (row(name="shared_preload_libraries"), "a,b", '"a", b'),
