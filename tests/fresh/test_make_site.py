@@ -143,16 +143,16 @@ def test_another_run_changes_nothing(provisioned: Host, arguments: tuple[str, ..
 
 def test_ordinary_user_with_sudo_gets_the_same(provisioned: Host) -> None:
     """A user who may use sudo owns the checkout and its venv, and finds nothing left to do."""
-    home = "/home/operator"
+    home = "/home/deploy"
     provisioned.shell(
         f"""
-        useradd --create-home --home-dir {home} operator
-        echo 'operator ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/operator
+        useradd --create-home --home-dir {home} deploy
+        echo 'deploy ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/deploy
         cp -r {CHECKOUT} {home}/checkout
         rm -rf {home}/checkout/.venv {home}/checkout/.cache
-        chown -R operator: {home}/checkout
+        chown -R deploy: {home}/checkout
         """
     )
-    output = provisioned.shell(f"sudo -i -u operator make -C {home}/checkout site", timeout=900)
+    output = provisioned.shell(f"sudo -i -u deploy make -C {home}/checkout site", timeout=900)
     assert re.search(r"^localhost\s.*\bchanged=0\b.*\bfailed=0\b", output, re.MULTILINE), output[-4000:]
-    assert provisioned.shell(f"stat -c %U {home}/checkout/.venv").strip() == "operator"
+    assert provisioned.shell(f"stat -c %U {home}/checkout/.venv").strip() == "deploy"
