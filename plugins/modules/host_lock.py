@@ -160,10 +160,12 @@ def main() -> None:
             elif not wanted and own:
                 os.unlink(path)
                 found = {}
-    except OSError as error:
+    except PermissionError:
         module.fail_json(
-            msg=f"The lock {path} cannot be used: {error.strerror}; become root, or correct path.", holder={}
+            msg="The host is managed as an ordinary user: connect as root or set ansible_become to true.", holder={}
         )
+    except OSError as error:
+        module.fail_json(msg=f"The lock {path} cannot be used: {error.strerror}; correct path.", holder={})
     module.exit_json(changed=False, held=wanted, holder=found)
 
 

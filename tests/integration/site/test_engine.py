@@ -118,7 +118,7 @@ def test_engine_that_does_not_answer_is_named(plain_host: str, tmp_path: Path) -
         assert managed.code != 0
         assert "The Docker Engine was started but does not answer" in managed.text
         assert "/var/log/docker.log" in managed.text
-        for playbook in ("verify", "status", "start", "stop", "restart", "down"):
+        for playbook in ("verify", "status", "start", "stop", "restart", "down", "destroy"):
             named = play_on_host(tmp_path, REPOSITORY / "playbooks" / f"{playbook}.yml")
             assert named.code != 0
             assert "the Docker Engine does not answer" in named.text, named.output
