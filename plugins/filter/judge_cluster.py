@@ -17,7 +17,7 @@ options:
     type: dict
     required: true
   wanted:
-    description: What is wanted, with the keys C(name), C(volume) and C(choice).
+    description: What is wanted, with the keys C(name), C(volume), C(kept_as) and C(choice).
     type: dict
     required: true
 positional: wanted
@@ -32,21 +32,19 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description: >-
-    C(action) is one of V(initialise), V(discard), V(complete), V(serve), V(inspect) and V(refuse); C(problem) is the sentence that
+    C(action) is one of V(initialise), V(discard), V(complete), V(serve), V(adopt) and V(refuse); C(problem) is the sentence that
     goes with V(refuse).
   type: dict
 """
 
 from typing import Any, Callable
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight import judge_cluster
+from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight import judge_look
 
 
 def judge(look: dict[str, Any], wanted: dict[str, Any]) -> dict[str, str]:
     """Apply the judgement to a look at the host."""
-    action, problem = judge_cluster(
-        wanted["volume"], look["volume"], look["identity"], wanted["name"], wanted.get("choice", {})
-    )
+    action, problem = judge_look(look, wanted)
     return {"action": action, "problem": problem}
 
 

@@ -19,7 +19,7 @@ options:
     required: true
   wanted:
     description:
-      - What is wanted, with the keys C(name), C(volume), C(port), C(addresses), C(databases), C(min_memory_mb), C(min_free_mb) and C(choice).
+      - What is wanted, with the keys C(name), C(volume), C(kept_as), C(port), C(addresses), C(databases), C(min_memory_mb), C(min_free_mb) and C(choice).
     type: dict
     required: true
 positional: wanted

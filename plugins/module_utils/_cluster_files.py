@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any
+from typing import Any, Optional
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._conf_file import read_settings
 
 # The head of ControlFileData in PostgreSQL's src/include/catalog/pg_control.h: system_identifier
 # (uint64), pg_control_version (uint32), catalog_version_no (uint32), state (enum DBState, int32).
@@ -30,8 +32,10 @@ def describe_cluster(data_directory: str) -> dict[str, Any]:
     """Describe the cluster in a data directory.
 
     Returns ``entries`` (names at the top, at most 20), ``empty``, ``pg_version`` (major version as
-    text, or empty), ``system_identifier`` (decimal text, or empty where pg_control cannot be read)
-    and ``state`` (pg_controldata's words, or empty).
+    text, or empty), ``system_identifier`` (decimal text, or empty where pg_control cannot be read),
+    ``state`` (pg_controldata's words, or empty), ``owner`` (user id, or nothing where the directory is not
+    there), ``outside`` (links that lead out of it), ``settings`` (of its own postgresql.conf) and
+    ``system_settings`` (of postgresql.auto.conf, which ALTER SYSTEM writes).
     """
     try:
         entries = sorted(name for name in os.listdir(data_directory) if name not in _NOT_DATA)
@@ -44,7 +48,26 @@ def describe_cluster(data_directory: str) -> dict[str, Any]:
         "pg_version": _read_text(os.path.join(data_directory, "PG_VERSION")),
         "system_identifier": identifier,
         "state": state,
+        "owner": _owner(data_directory),
+        "outside": _links(data_directory, "") + _links(data_directory, "pg_tblspc"),
+        "settings": read_settings(os.path.join(data_directory, "postgresql.conf")),
+        "system_settings": read_settings(os.path.join(data_directory, "postgresql.auto.conf")),
     }
+
+
+def _owner(path: str) -> Optional[int]:
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return None
+
+
+def _links(data_directory: str, below: str) -> list[str]:
+    try:
+        with os.scandir(os.path.join(data_directory, below)) as found:
+            return sorted(os.path.join(below, entry.name) for entry in found if entry.is_symlink())
+    except OSError:
+        return []
 
 
 def _read_text(path: str) -> str:

@@ -12,11 +12,17 @@ from __future__ import annotations
 import string
 from typing import Any, Optional
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._adoption import (
+    INSTANCE_LABEL,
+    deployments,
+    replaced_container,
+    replacement_problems,
+)
+
 MEBIBYTE = 1024 * 1024
 POSTGRES_MAJOR = "15"
 MINIMUM_PASSWORD_LENGTH = 12
 SUPPORTED_SYSTEMS = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
-INSTANCE_LABEL = "ai_micro.postgres.instance"
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 
 
@@ -97,13 +103,15 @@ def port_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
 
 
 def container_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Refuse a container of the instance's name that this collection did not make."""
+    """Refuse a container of the instance's name that neither this collection nor the replaced deployment made."""
     container = look["container"]
     if not container or container["labels"].get(INSTANCE_LABEL) == wanted["name"]:
         return []
+    if container["id"] in [found["id"] for found in deployments(look, wanted)]:
+        return []
     return [
-        f"The container {wanted['name']} (image {container['image']}) was not made by this collection: "
-        "rename or remove it, or set postgres_common_name to another name."
+        f"The container {wanted['name']} (image {container['image']}) was not made by this collection, nor by docker-compose on the volume "
+        f"{wanted['volume']}: rename or remove it, or set postgres_common_name to another name."
     ]
 
 
@@ -113,16 +121,23 @@ def judge_cluster(
     identity: dict[str, Any],
     own_container: str,
     choice: dict[str, str],
+    replaced: str = "",
 ) -> tuple[str, str]:
     """Decide what a data volume needs, as (action, problem).
 
     Actions: ``initialise`` (nothing there yet), ``discard`` (an interrupted initdb that the inventory
     named), ``complete`` (our own unfinished initialisation), ``serve`` (the cluster known to this
-    host), ``inspect`` (a cluster on first contact, accepted only if it holds the declared databases),
-    ``refuse`` (with the problem in one sentence).
+    host), ``adopt`` (a cluster on first contact, accepted only if it holds the declared databases, or one that
+    a docker-compose deployment serves), ``refuse`` (with the problem in one sentence). ``replaced`` is the name
+    of that deployment's container.
     """
     cluster: dict[str, Any] = volume["cluster"] if volume else {"empty": True}
     known = identity.get("system_identifier", "")
+    if replaced and (cluster["empty"] or not cluster["system_identifier"]):
+        return "refuse", (
+            f"The container {replaced} of a docker-compose deployment mounts the volume {volume_name}, which holds no initialised cluster: "
+            "remove that container first."
+        )
     if cluster["empty"]:
         if known and choice.get("empty") != volume_name:
             return "refuse", (
@@ -130,7 +145,7 @@ def judge_cluster(
                 f"or set postgres_instance_accept_empty_volume to {volume_name} to start with empty databases."
             )
         return "initialise", ""
-    others = [name for name in (volume or {}).get("holders", []) if name != own_container]
+    others = [name for name in (volume or {}).get("holders", []) if name not in (own_container, replaced)]
     if others:
         return "refuse", (
             f"The volume {volume_name} is in use by the container {others[0]}: stop it first, two servers on one volume destroy it."
@@ -159,10 +174,22 @@ def judge_cluster(
                 f"The volume {volume_name} holds the cluster {found}, this host served {known}: mount the right volume, or set "
                 f"postgres_instance_accept_system_identifier to {found} to serve this one."
             )
-        return "inspect", ""
-    if not identity:
-        return "inspect", ""
+        return "adopt", ""
+    if replaced or not identity:
+        return "adopt", ""
     return ("serve" if identity.get("initialised") else "complete"), ""
+
+
+def judge_look(look: dict[str, Any], wanted: dict[str, Any]) -> tuple[str, str]:
+    """Judge the data volume of a whole look at the host."""
+    return judge_cluster(
+        wanted["volume"],
+        look["volume"],
+        look["identity"],
+        wanted["name"],
+        wanted.get("choice", {}),
+        replaced_container(look, wanted).get("now", ""),
+    )
 
 
 def database_problems(databases: list[dict[str, Any]]) -> list[str]:
@@ -187,13 +214,12 @@ def database_problems(databases: list[dict[str, Any]]) -> list[str]:
 
 def preflight_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """Collect everything that speaks against a run, before anything is touched."""
-    action, problem = judge_cluster(
-        wanted["volume"], look["volume"], look["identity"], wanted["name"], wanted.get("choice", {})
-    )
+    action, problem = judge_look(look, wanted)
     return [
         *database_problems(wanted["databases"]),
         *host_problems(look, wanted),
         *port_problems(look, wanted),
         *container_problems(look, wanted),
         *([problem] if action == "refuse" else []),
+        *(replacement_problems(look, wanted) if action == "adopt" else []),
     ]

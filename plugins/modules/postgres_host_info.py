@@ -121,12 +121,14 @@ docker:
   description: >-
     The Docker Engine. C(enabled) says whether systemd starts it at boot (true where there is no systemd); C(error) says in
     one clause why it does not answer; C(daemon_config) is the content of its configuration file, C(daemon_config_error) why
-    that cannot be read; C(free_bytes) is what is free below its root directory.
+    that cannot be read; C(containers) names all containers, C(other_containers) those that run beside the instance's;
+    C(free_bytes) is what is free below its root directory.
   returned: success
   type: dict
   sample:
     answers: true
     bridge_gateway: 172.17.0.1
+    containers: [ai-micro-postgres]
     daemon_config: {}
     daemon_config_error: ""
     enabled: true
@@ -137,18 +139,24 @@ docker:
     root_dir: /var/lib/docker
     version: 20.10.24+dfsg1
 container:
-  description: The instance's container, or null where there is none.
+  description: >-
+    The instance's container, or null where there is none. C(data_volume) is the volume at /var/lib/postgresql/data; C(networks) leaves out
+    the Engine's own.
   returned: success
   type: dict
   sample:
+    data_volume: ai-micro-postgres_postgres_data
     exit_code: 0
     health: healthy
     id: 4f3a
     image: ai-micro-postgres:pgvector-15
     image_id: sha256:9d0c
     labels: {}
+    name: ai-micro-postgres
+    networks: [{aliases: [ai-micro-postgres], name: ai-micro}]
     pid: 4711
     ports: ["127.0.0.1:5432"]
+    restart_policy: unless-stopped
     restarting: false
     running: true
     volumes: [ai-micro-postgres_postgres_data]
@@ -159,17 +167,23 @@ image:
   sample: {id: "sha256:9d0c", labels: {}}
 volume:
   description: >-
-    The instance's volume with what the files in it say of the cluster and the names of the running containers that mount it, or null where
-    there is none.
+    The instance's volume with what the files in it say of the cluster, the names of the running containers that mount it (C(holders)), and
+    all C(containers) that do, described as RV(container) is; or null where there is none. Of settings, values that may hold a password are
+    masked.
   returned: success
   type: dict
   sample:
     cluster:
       empty: false
       entries: [PG_VERSION, base, global]
+      outside: []
+      owner: 999
       pg_version: "15"
+      settings: {lc_messages: en_US.utf8, timezone: Etc/UTC}
       state: in production
       system_identifier: "7312345678901234567"
+      system_settings: {work_mem: 8MB}
+    containers: []
     holders: [ai-micro-postgres]
     labels: {}
     mountpoint: /var/lib/docker/volumes/ai-micro-postgres_postgres_data/_data
@@ -183,8 +197,13 @@ identity:
   returned: success
   type: dict
   sample: {initialised: true, pg_version: "15", system_identifier: "7312345678901234567", volume: ai-micro-postgres_postgres_data}
+adoption:
+  description: The container of the deployment that the instance replaced, as it was; empty where it replaced none.
+  returned: success
+  type: dict
+  sample: {id: 4f5e, kept_as: ai-micro-postgres-replaced, name: ai-micro-postgres, restart_policy: unless-stopped, running: true}
 listeners:
-  description: Who listens on the port, the instance's own container left out.
+  description: Who listens on the port, containers that mount the volume left out.
   returned: success
   type: list
   elements: dict
@@ -200,6 +219,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _host
 from ansible_collections.ai_micro.postgres.plugins.module_utils._cluster_files import describe_cluster
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_api import DockerReader, DockerUnavailable
+
+# Docker's own, which have no names to reach a container by.
+PREDEFINED_NETWORKS = ("bridge", "host", "none")
 
 
 def read_json(path: str) -> tuple[dict[str, Any], str]:
@@ -222,8 +244,12 @@ def describe_container(raw: dict[str, Any]) -> dict[str, Any]:
     """Keep of a container's inspection what decides a run."""
     state = raw["State"]
     bindings = (raw["HostConfig"].get("PortBindings") or {}).get("5432/tcp") or []
+    policy = raw["HostConfig"].get("RestartPolicy") or {}
+    retries = policy.get("MaximumRetryCount") or 0
+    mounted = {mount["Destination"]: mount["Name"] for mount in raw["Mounts"] if mount["Type"] == "volume"}
     return {
         "id": raw["Id"],
+        "name": raw["Name"].lstrip("/"),
         "image": raw["Config"]["Image"],
         "image_id": raw["Image"],
         "labels": raw["Config"].get("Labels") or {},
@@ -233,7 +259,14 @@ def describe_container(raw: dict[str, Any]) -> dict[str, Any]:
         "exit_code": state["ExitCode"],
         "health": (state.get("Health") or {}).get("Status", ""),
         "ports": [f"{binding['HostIp'] or '0.0.0.0'}:{binding['HostPort']}" for binding in bindings],
-        "volumes": [mount["Name"] for mount in raw["Mounts"] if mount["Type"] == "volume"],
+        "volumes": list(mounted.values()),
+        "data_volume": mounted.get("/var/lib/postgresql/data", ""),
+        "restart_policy": (policy.get("Name") or "no") + (f":{retries}" if retries else ""),
+        "networks": [
+            {"name": name, "aliases": [alias for alias in network.get("Aliases") or [] if alias != raw["Id"][:12]]}
+            for name, network in sorted((raw["NetworkSettings"].get("Networks") or {}).items())
+            if name not in PREDEFINED_NETWORKS
+        ],
     }
 
 
@@ -260,6 +293,11 @@ def bridge_gateway(network: Optional[dict[str, Any]]) -> str:
     return first_gateway(network) or _host.interface_address(name)
 
 
+def mounts(row: dict[str, Any], volume: str) -> bool:
+    """Say whether a container of the Engine's list mounts a volume."""
+    return any(mount.get("Name") == volume for mount in row.get("Mounts") or [])
+
+
 def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
     """Ask the Engine for the instance's objects; an Engine that does not answer has none."""
     config, config_error = read_json(params["daemon_config"])
@@ -273,6 +311,7 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
         "version": "",
         "root_dir": config.get("data-root", "/var/lib/docker"),
         "bridge_gateway": "",
+        "containers": [],
         "other_containers": [],
         "daemon_config": config,
         "daemon_config_error": config_error,
@@ -283,11 +322,13 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
         docker["version"] = (reader.get("/version") or {}).get("Version", "")
         docker["root_dir"] = (reader.get("/info") or {}).get("DockerRootDir", docker["root_dir"])
         docker["bridge_gateway"] = bridge_gateway(reader.get("/networks/bridge"))
-        running = [(row["Names"][0].lstrip("/"), row) for row in reader.get("/containers/json") or []]
+        rows = {row["Names"][0].lstrip("/"): row for row in reader.get("/containers/json", all=1) or []}
         container = reader.get(f"/containers/{params['container']}/json")
         image = reader.get(f"/images/{params['image']}/json")
         volume = reader.get(f"/volumes/{params['volume']}")
-        holders = reader.get("/containers/json", filters=json.dumps({"volume": [params["volume"]]})) or []
+        mounting = [
+            reader.get(f"/containers/{row['Id']}/json") for row in rows.values() if mounts(row, params["volume"])
+        ]
         network = reader.get(f"/networks/{params['network']}")
         docker["answers"] = True
     except DockerUnavailable as error:
@@ -295,22 +336,28 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
         return seen
     finally:
         docker["free_bytes"] = _host.free_bytes(docker["root_dir"])
-    docker["other_containers"] = [name for name, _row in running if name != params["container"]]
+    running = {name: row for name, row in rows.items() if row["State"] in ("running", "paused", "restarting")}
+    docker["containers"] = sorted(rows)
+    docker["other_containers"] = [name for name in running if name != params["container"]]
     seen["publishers"] = {
-        port["PublicPort"]: name for name, row in running for port in row.get("Ports") or [] if port.get("PublicPort")
+        port["PublicPort"]: name
+        for name, row in running.items()
+        for port in row.get("Ports") or []
+        if port.get("PublicPort")
     }
     seen["container"] = describe_container(container) if container else None
     seen["image"] = {"id": image["Id"], "labels": image["Config"].get("Labels") or {}} if image else None
     seen["volume"] = describe_volume(volume) if volume else None
     if seen["volume"]:
-        seen["volume"]["holders"] = [row["Names"][0].lstrip("/") for row in holders]
+        seen["volume"]["containers"] = [describe_container(raw) for raw in mounting if raw]
+        seen["volume"]["holders"] = [name for name, row in running.items() if mounts(row, params["volume"])]
     seen["network"] = {"id": network["Id"], "gateway": first_gateway(network)} if network else None
     return seen
 
 
-def name_listeners(port: int, publishers: dict[int, str], own: str) -> list[dict[str, str]]:
+def name_listeners(port: int, publishers: dict[int, str], own: list[str]) -> list[dict[str, str]]:
     """Name who holds each socket on the port; docker-proxy is named by the container behind it."""
-    if publishers.get(port) == own:
+    if publishers.get(port) in own:
         return []
     named = []
     for row in _host.listeners(port):
@@ -350,11 +397,14 @@ def main() -> None:
         time.sleep(0.2)  # why: the Engine announces itself in no other way than by answering
         seen = look_at_docker(params)
     publishers = seen.pop("publishers", {})
-    identity, error = read_json(os.path.join(params["directory"], "identity.json"))
-    if error:
-        module.fail_json(
-            msg=f"{error}; restore it from a backup of {params['directory']}, or move it away to be asked again."
-        )
+    remembered = {}
+    for name in ("identity", "adoption"):
+        remembered[name], error = read_json(os.path.join(params["directory"], f"{name}.json"))
+        if error:
+            module.fail_json(
+                msg=f"{error}; restore it from a backup of {params['directory']}, or move it away to be asked again."
+            )
+    own = [params["container"], *((seen["volume"] or {}).get("holders") or [])]
     module.exit_json(
         changed=False,
         host={
@@ -366,8 +416,8 @@ def main() -> None:
         },
         packages=_host.packages(params["packages"]),
         python=_host.python_libraries(params["python_libraries"]),
-        identity=identity,
-        listeners=name_listeners(params["port"], publishers, params["container"]),
+        listeners=name_listeners(params["port"], publishers, own),
+        **remembered,
         **seen,
     )
 
