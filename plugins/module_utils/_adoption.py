@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses
+
 INSTANCE_LABEL = "ai_micro.postgres.instance"
 COMPOSE_LABELS = ("com.docker.compose.project", "com.docker.compose.service")
 SERVER_UID = 999
@@ -164,7 +166,7 @@ def judge_adoption(facts: dict[str, Any], look: dict[str, Any], wanted: dict[str
         "adopt": adopt,
         "complete": bool(missing) and accepted,
         "problems": problems,
-        "notes": _notes(facts, replaced, cluster, wanted) if adopt else [],
+        "notes": _notes(facts, replaced, look, wanted) if adopt else [],
         "adopted": {
             "keeps_superuser_password": wanted["superuser_from_network"],
             "locale_settings": locale_settings(cluster),
@@ -216,9 +218,8 @@ def _role_problems(facts: dict[str, Any], wanted: dict[str, Any], server: str) -
     return problems
 
 
-def _notes(
-    facts: dict[str, Any], replaced: dict[str, Any], cluster: dict[str, Any], wanted: dict[str, Any]
-) -> list[str]:
+def _notes(facts: dict[str, Any], replaced: dict[str, Any], look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    cluster = look["volume"]["cluster"]
     locales = sorted({f"{found['collate']} ({found['encoding']})" for found in facts["databases"].values()})
     notes = [f"The cluster keeps its locale: {', '.join(locales)}."]
     if not facts["data_checksums"]:
@@ -240,22 +241,20 @@ def _notes(
         notes.append(
             f"postgresql.conf in the volume is not read any more; it held {listed}: what is still wanted belongs into postgres_instance_settings."
         )
-    published = _published(replaced, wanted)
-    if published:
-        notes.append(published)
+    lost, after = _addresses(replaced, look, wanted)
+    if lost:
+        notes.append(
+            f"It was published on {', '.join(lost)} and is on {', '.join(after) or 'nothing'} now: for clients elsewhere set "
+            "postgres_common_addresses and postgres_common_port."
+        )
     return notes
 
 
-def _published(replaced: dict[str, Any], wanted: dict[str, Any]) -> str:
-    before = replaced.get("ports", [])
-    after = [f"{address}:{wanted['port']}" for address in wanted["published"]]
-    lost = [port for port in before if port not in after]
-    if not lost:
-        return ""
-    return (
-        f"It was published on {', '.join(lost)} and is on {', '.join(after) or 'nothing'} now: for clients elsewhere set "
-        "postgres_common_addresses and postgres_common_port."
-    )
+def _addresses(replaced: dict[str, Any], look: dict[str, Any], wanted: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """Return where the replaced container was published and the instance is not, and where the instance is."""
+    addresses = published_addresses(wanted["addresses"], look["docker"]["bridge_gateway"])
+    after = [f"{address}:{wanted['port']}" for address in addresses]
+    return [port for port in replaced.get("ports", []) if port not in after], after
 
 
 def overridden_settings(wanted: dict[str, Any], system_settings: dict[str, str]) -> list[str]:

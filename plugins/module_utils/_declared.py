@@ -12,6 +12,11 @@ from urllib.parse import quote
 _SERVICE_TABLES = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 
 
+def published_addresses(addresses: list[str], gateway: str) -> list[str]:
+    """Resolve the word bridge to the address of Docker's default bridge, in order and without repetition."""
+    return list(dict.fromkeys(gateway if address == "bridge" else address for address in addresses))
+
+
 def missing_objects(databases: list[dict[str, Any]], present: dict[str, Any]) -> list[str]:
     """Name each declared database, extension and table that is not there.
 

@@ -18,6 +18,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._adoption import
     replaced_container,
     replacement_problems,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses
 
 MEBIBYTE = 1024 * 1024
 POSTGRES_MAJOR = "15"
@@ -55,11 +56,6 @@ def secret_problems(secrets: dict[str, Any], required: Optional[list[str]] = Non
         for name, weakness in ((name, password_weakness(secrets.get(name))) for name in required or secrets)
         if weakness
     ]
-
-
-def published_addresses(addresses: list[str], gateway: str) -> list[str]:
-    """Resolve the word bridge to the address of Docker's default bridge, in order and without repetition."""
-    return list(dict.fromkeys(gateway if address == "bridge" else address for address in addresses))
 
 
 def host_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
@@ -145,7 +141,11 @@ def judge_cluster(
                 f"or set postgres_instance_accept_empty_volume to {volume_name} to start with empty databases."
             )
         return "initialise", ""
-    others = [name for name in (volume or {}).get("holders", []) if name not in (own_container, replaced)]
+    ours = {own_container, replaced}
+    if replaced or not identity.get("initialised"):
+        # What a run that was cut short has left: the actions that follow stop it before they start a server.
+        ours.add(f"{own_container}-init")
+    others = [name for name in (volume or {}).get("holders", []) if name not in ours]
     if others:
         return "refuse", (
             f"The volume {volume_name} is in use by the container {others[0]}: stop it first, two servers on one volume destroy it."

@@ -4,6 +4,9 @@
 set -eu
 export PGDATA=/tmp/proof
 initdb --pgdata="$PGDATA" --username=postgres --auth=reject --no-sync --no-instructions >/dev/null
+if [ -e /run/adopted/postgresql.auto.conf ]; then
+    cp /run/adopted/postgresql.auto.conf "$PGDATA/"
+fi
 /etc/postgresql-config/with_server.sh psql -X -q -A -t -v ON_ERROR_STOP=1 -U postgres -d postgres -c "
 LOAD 'vector';
 DO \$\$

@@ -10,6 +10,7 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses
 from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight import (
     container_problems,
     database_problems,
@@ -18,7 +19,6 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight impor
     password_weakness,
     port_problems,
     preflight_problems,
-    published_addresses,
     secret_problems,
 )
 
