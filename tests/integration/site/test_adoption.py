@@ -1,0 +1,255 @@
+"""A docker-compose deployment is taken over with every row, given back, taken over again, and cleaned up after."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deployment import PASSWORD, Deployment
+from instance import SECRETS, Instance, run
+
+NAME = "amt-adopt"
+SWITCHED: dict[str, Any] = {"postgres_instance_superuser_from_network": False}
+COMMANDS = [
+    "docker exec {name} psql -U postgres -d authdb -c 'SELECT 1'",
+    'docker exec {name} psql -U postgres -c "\\l"',
+    "docker exec {name} pg_isready -U postgres",
+    "docker exec {name} ls -la /var/lib/postgresql/data",
+    "docker volume inspect {name}_postgres_data",
+    "docker stats --no-stream {name}",
+    "docker logs --tail=100 {name}",
+    "psql -h localhost -p {port} -U postgres -d authdb -c 'SELECT 1'",
+]
+
+
+@pytest.fixture
+def deployment(image: str, tmp_path: Path) -> Iterator[Deployment]:
+    """Give the names of a deployment of which nothing is there yet."""
+    variables = {"postgres_common_network": f"{NAME}-network"}
+    made = Deployment(Instance(NAME, 25447, tmp_path, image, variables))
+    made.remove()
+    yield made
+    made.remove()
+
+
+def still_served(deployment: Deployment, before: dict[str, Any], *sentences: str, **changes: Any) -> None:
+    """Run site.yml, which must say the sentences and leave the deployment as it was."""
+    refused = deployment.instance.refused(**changes)
+    for sentence in sentences:
+        assert sentence in refused.text, refused.output
+    assert deployment.state() == before
+    assert run("docker", "inspect", f"{NAME}-replaced", check=False).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "volume", [NAME, f"{NAME}_postgres_data"], ids=["labels without the volume", "volume without labels"]
+)
+def test_container_that_is_no_deployment_is_refused(deployment: Deployment, image: str, volume: str) -> None:
+    """Compose's labels on another volume, or the volume without those labels: neither is taken over."""
+    labels = deployment.labels if volume == NAME else []
+    command = ["docker", "run", "-d", f"--name={NAME}", *labels, f"--volume={volume}:/var/lib/postgresql/data"]
+    run(*command, "--entrypoint=tail", image, "-f", "/dev/null")
+    try:
+        before = deployment.instance.snapshot()
+        refused = deployment.instance.refused()
+        assert (
+            f"The container {NAME} (image {image}) was not made by this collection, nor by docker-compose on the volume {NAME}_postgres_data"
+        ) in refused.text
+        assert deployment.instance.snapshot() == before
+    finally:
+        run("docker", "rm", "-f", NAME)
+        run("docker", "volume", "rm", volume)
+
+
+def test_what_cannot_be_taken_over_goes_on_as_it_was(deployment: Deployment) -> None:
+    """Whatever forbids an adoption is found before the old server is stopped, or brings it back."""
+    deployment.up("-c", "max_prepared_transactions=2")
+    deployment.age()
+    sql, before = deployment.instance.sql, deployment.state()
+    columns = deployment.columns()
+    rows = deployment.contents(columns)
+
+    sql("ALTER SYSTEM SET ssl = off")
+    still_served(deployment, before, "sets ssl, which would come before", "-c 'ALTER SYSTEM RESET ssl'")
+    sql("ALTER SYSTEM RESET ssl")
+    still_served(
+        deployment,
+        before,
+        'unrecognized configuration parameter "no_such_setting"',
+        "nothing was replaced",
+        postgres_instance_settings={"no_such_setting": "1"},
+    )
+    sql("ALTER DATABASE apidb RENAME TO elsewhere")
+    sql("CREATE ROLE grafana LOGIN")
+    sql("BEGIN; CREATE TABLE prepared (); PREPARE TRANSACTION 'waits'")
+    sql("SET password_encryption = 'md5'; ALTER ROLE postgres PASSWORD 'old'")
+    still_served(
+        deployment,
+        before,
+        "lacks the databases apidb",
+        "The roles grafana may log in to the cluster and are not declared",
+        "has 1 prepared transactions",
+        "The password of postgres is stored as MD5",
+    )
+    sql("ALTER DATABASE elsewhere RENAME TO apidb")
+    sql("DROP ROLE grafana")
+    sql(f"ALTER ROLE postgres PASSWORD '{PASSWORD}'")
+
+    # A server that is down cannot be asked: what its image does and ours does not is met when ours starts.
+    run("docker", "stop", NAME)
+    before = deployment.state()
+    still_served(
+        deployment,
+        before,
+        f"The cluster was not taken over, and the container {NAME} is as it was before",
+        "maximum number of prepared transactions reached",
+    )
+    run("docker", "start", NAME)
+    deployment.wait()
+    sql("ROLLBACK PREPARED 'waits'")
+
+    # Everything went well but the last step: the cluster is given back as it was, its indexes built again.
+    before = deployment.state()
+    failed = deployment.instance.refused(postgres_common_addresses=["203.0.113.7"])
+    assert f"The cluster was not taken over, and the container {NAME} is as it was before" in failed.text
+    assert "203.0.113.7" in failed.text
+    after = deployment.state()
+    assert (after["id"], after["running"], after["policy"]) == (before["id"], True, "unless-stopped")
+    assert deployment.contents(columns) == rows
+    assert sql("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'postgres'").startswith(
+        "default"
+    )
+    assert deployment.service("host=postgres sslmode=disable", deployment.network) == "postgres 201"
+    assert not list(deployment.instance.directory.glob("adoption*")) + list(
+        deployment.instance.directory.glob("identity*")
+    )
+
+
+def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: Deployment) -> None:
+    deployment.up()
+    deployment.age()
+    instance, before = deployment.instance, deployment.state()
+    columns = deployment.columns()
+    assert sum(len(names) > 0 for names in columns.values()) == 9
+    rows = deployment.contents(columns)
+    assert not any(row.startswith("0|") for row in rows.values())
+
+    would = instance.site("--check", "--diff")
+    for sentence in (
+        f"Would stop the container {NAME} of the docker-compose project {NAME}, keep it as {NAME}-replaced",
+        f"in the volume {instance.volume} with every row of it",
+        f"Would create the container {NAME}",
+        "Would check the database admindb",
+        "The cluster keeps its locale: en_US.utf8 (UTF8).",
+    ):
+        assert sentence in would.text, would.output
+    assert would.count("changed") > 0
+    assert deployment.state() == before
+    assert not instance.directory.exists()
+
+    adopted = instance.site()
+    assert_taken_over(deployment, adopted.text, rows, columns)
+    assert instance.site().count("changed") == 0
+    assert instance.site("--check").count("changed") == 0
+    for command in COMMANDS:
+        words = shlex.split(command.format(name=NAME, port=instance.port))
+        run(*words, env={**os.environ, "PGPASSWORD": PASSWORD})
+    rows["authdb.users"] = write_row(deployment, columns)
+
+    undone = instance.play("adopt_undo")
+    assert undone.code == 0, undone.output
+    assert deployment.state()["id"] == before["id"]
+    assert deployment.state()["policy"] == "unless-stopped"
+    assert deployment.contents(columns) == rows
+    assert deployment.service("host=postgres sslmode=disable", deployment.network) == "postgres 202"
+    assert deployment.service(f"host=host.docker.internal port={instance.port}", "bridge") == "postgres 202"
+    assert "trust" in instance.sql("SELECT auth_method FROM pg_hba_file_rules")
+    assert "there is nothing to go back to" in instance.play("adopt_undo").text
+
+    again = instance.site()
+    assert f"kept, stopped, as {NAME}-replaced" in again.text
+    assert instance.site().count("changed") == 0
+    switch(deployment, rows, columns)
+    clean_up(deployment, before["id"])
+    assert deployment.contents(columns) == rows
+
+
+def assert_taken_over(deployment: Deployment, said: str, rows: dict[str, str], columns: dict[str, list[str]]) -> None:
+    """Look at everything that an adoption promises."""
+    instance = deployment.instance
+    for sentence in (
+        f"The container {NAME} of the docker-compose project {NAME} is kept, stopped, as {NAME}-replaced",
+        "authdb: the collation version was 2.31 and is",
+        "public.idx_users_email",
+        "It has no data checksums",
+        f"It was published on 0.0.0.0:{instance.port}",
+        "postgresql.auto.conf sets work_mem = 7MB, which overrides 4MB of the configuration",
+        "postgres keeps the password that the replaced deployment gave it",
+    ):
+        assert sentence in said, said
+    assert "public.users_pkey" not in said
+    kept = deployment.state(f"{NAME}-replaced")
+    assert (kept["running"], kept["policy"]) == (False, "no")
+    assert deployment.contents(columns) == rows
+    inspected = instance.inspect()
+    assert inspected["State"]["Health"]["Status"] == "healthy"
+    assert PASSWORD not in str(inspected)
+    mismatches = "SELECT count(*) FROM pg_database WHERE datcollversion <> pg_database_collation_actual_version(oid)"
+    assert instance.sql(mismatches) == "0"
+    assert instance.sql("SELECT count(*) FROM pg_collation WHERE collversion = '2.31'", "authdb") == "0"
+    assert instance.sql("SELECT datcollate FROM pg_database WHERE datname = 'authdb'") == "en_US.utf8"
+    assert instance.sql("SHOW lc_messages") == "en_US.utf8"
+    assert instance.sql("SHOW default_text_search_config") == "pg_catalog.english"
+    assert instance.sql("SHOW work_mem") == "7MB"
+    assert instance.sql("SHOW ssl") == "on"
+    assert "trust" not in instance.sql("SELECT auth_method FROM pg_hba_file_rules")
+    # Services go on as they are: by the project's network and by the host, with the password that they know.
+    assert deployment.service("host=postgres", deployment.network) == "postgres 201"
+    assert deployment.service(f"host={NAME}", deployment.network) == "postgres 201"
+    assert deployment.service(f"host=host.docker.internal port={instance.port}", "bridge") == "postgres 201"
+    assert "no encryption" in deployment.service("host=postgres sslmode=disable", deployment.network)
+    assert (instance.directory / "adoption_cluster.json").stat().st_mode & 0o777 == 0o600
+
+
+def write_row(deployment: Deployment, columns: dict[str, list[str]]) -> str:
+    """Write a row after the adoption, which the way back must keep; return the table's new count and hash."""
+    deployment.instance.sql("INSERT INTO users (email, password_hash) VALUES ('later@example.com', 'h')", "authdb")
+    return deployment.contents({"authdb.users": columns["authdb.users"]})["authdb.users"]
+
+
+def switch(deployment: Deployment, rows: dict[str, str], columns: dict[str, list[str]]) -> None:
+    """End the superuser's access over the network; the inventory's password is set then and not before."""
+    instance = deployment.instance
+    instance.site(**SWITCHED)
+    assert "pg_hba.conf rejects" in deployment.service("host=postgres", deployment.network)
+    again = instance.site(**SWITCHED)
+    assert again.count("changed") == 0
+    assert "postgres keeps the password" not in again.text
+    # Opened again, it is the inventory's password that lets in.
+    instance.site()
+    assert "password authentication failed" in deployment.service("host=postgres", deployment.network)
+    run(
+        *("psql", "-h", "localhost", "-p", str(instance.port), "-U", "postgres", "-d", "authdb", "-c", "SELECT 1"),
+        env={**os.environ, "PGPASSWORD": SECRETS["postgres"]},
+    )
+    assert deployment.contents(columns) == rows
+
+
+def clean_up(deployment: Deployment, identifier: str) -> None:
+    """Remove what is kept, by name only."""
+    instance = deployment.instance
+    refused = instance.play("adopt_cleanup")
+    assert f"give -e confirm_adopt_cleanup={NAME}" in refused.text
+    assert f"The container {NAME}-replaced" in refused.text
+    assert deployment.state(f"{NAME}-replaced")["id"] == identifier
+    cleaned = instance.play("adopt_cleanup", "-e", f"confirm_adopt_cleanup={NAME}")
+    assert cleaned.code == 0, cleaned.output
+    assert run("docker", "inspect", identifier, check=False).returncode != 0
+    assert list(instance.inspect()["NetworkSettings"]["Networks"]) == [f"{NAME}-network"]
+    assert not list(instance.directory.glob("adoption*"))
+    assert instance.site().count("changed") == 0
+    assert instance.play("adopt_cleanup", "-e", f"confirm_adopt_cleanup={NAME}").count("changed") == 0
