@@ -197,7 +197,8 @@ def write_record(module: AnsibleModule, present: dict[str, Optional[str]]) -> No
         json.dump(present, file)
         file.flush()
         os.fsync(file.fileno())
-    module.atomic_move(temporary, path)
+    # Not atomic_move, which opens a new file to everybody.
+    os.replace(temporary, path)
 
 
 def read_record(module: AnsibleModule) -> dict[str, Optional[str]]:
