@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._cluster_files import describe_cluster
 
-NOTHING = {"entries": [], "empty": True, "pg_version": "", "system_identifier": "", "state": ""}
+BARE = {"outside": [], "settings": {}, "system_settings": {}}
+NOTHING = {"entries": [], "empty": True, "pg_version": "", "system_identifier": "", "state": "", **BARE}
 
 
 def make(directory: Path, control: bytes | None = None, version: str | None = "15\n") -> Path:
@@ -52,6 +54,8 @@ def test_a_cluster(tmp_path: Path, state: int, word: str) -> None:
         "pg_version": "15",
         "system_identifier": "7565432109876543210",
         "state": word,
+        "owner": os.getuid(),
+        **BARE,
     }
 
 
@@ -66,12 +70,12 @@ def test_the_remains_of_an_initdb(tmp_path: Path, control: bytes | None) -> None
 
 
 def test_nothing_there(tmp_path: Path) -> None:
-    assert describe_cluster(str(tmp_path / "absent")) == NOTHING
+    assert describe_cluster(str(tmp_path / "absent")) == {**NOTHING, "owner": None}
 
 
 def test_what_a_file_system_puts_there_is_not_data(tmp_path: Path) -> None:
     (tmp_path / "lost+found").mkdir()
-    assert describe_cluster(str(tmp_path)) == NOTHING
+    assert describe_cluster(str(tmp_path)) == {**NOTHING, "owner": os.getuid()}
 
 
 def test_foreign_files(tmp_path: Path) -> None:
@@ -87,3 +91,21 @@ def test_a_version_file_that_is_no_text(tmp_path: Path) -> None:
     make(tmp_path, version=None)
     (tmp_path / "PG_VERSION").write_bytes(b"\xff\xfe")
     assert describe_cluster(str(tmp_path))["pg_version"] not in ("", "15")
+
+
+def test_links_that_lead_out_of_it(tmp_path: Path) -> None:
+    make(tmp_path, head(1, 1))
+    (tmp_path / "pg_tblspc").mkdir()
+    for link in ("pg_wal", "pg_tblspc/16400"):
+        (tmp_path / link).symlink_to("/elsewhere")
+    assert describe_cluster(str(tmp_path))["outside"] == ["pg_wal", "pg_tblspc/16400"]
+
+
+def test_settings_of_both_files(tmp_path: Path) -> None:
+    (tmp_path / "postgresql.conf").write_text(
+        "lc_messages = 'en_US.utf8'\t# locale\n#port = 5432\nmax_connections 100\n"
+    )
+    (tmp_path / "postgresql.auto.conf").write_text("# Do not edit\nwork_mem = '7MB'\nwork_mem = '8MB'\n")
+    found = describe_cluster(str(tmp_path))
+    assert found["settings"] == {"lc_messages": "en_US.utf8", "max_connections": "100"}
+    assert found["system_settings"] == {"work_mem": "8MB"}

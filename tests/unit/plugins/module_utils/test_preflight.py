@@ -26,16 +26,22 @@ MEBIBYTE = 1024 * 1024
 VOLUME = "pg_postgres_data"
 OWN = "pg"
 EMPTY = {"empty": True, "entries": [], "pg_version": "", "system_identifier": "", "state": ""}
+LABELS = {"com.docker.compose.project": "pg", "com.docker.compose.service": "postgres"}
 CLUSTER = {
     "empty": False,
     "entries": ["PG_VERSION", "base", "global"],
     "pg_version": "15",
     "system_identifier": "7001",
     "state": "in production",
+    "owner": 999,
+    "outside": [],
+    "settings": {},
+    "system_settings": {},
 }
 WANTED: dict[str, Any] = {
     "name": OWN,
     "volume": VOLUME,
+    "kept_as": "pg-replaced",
     "port": 5432,
     "addresses": ["127.0.0.1", "bridge"],
     "databases": [{"name": "authdb", "service": "auth", "role": "auth_service"}],
@@ -56,11 +62,13 @@ LOOK: dict[str, Any] = {
         "free_bytes": 4096 * MEBIBYTE,
         "daemon_config_error": "",
         "bridge_gateway": "172.17.0.1",
+        "containers": [],
     },
     "listeners": [],
     "container": None,
     "volume": None,
     "identity": {},
+    "adoption": {},
 }
 
 
@@ -169,24 +177,48 @@ def test_port_problems(listening: str, published: list[str], refused: bool) -> N
     )
 
 
+def container(**changes: Any) -> dict[str, Any]:
+    """Give a container as docker compose leaves it, but for the keywords."""
+    return {
+        "id": "4f5e",
+        "name": OWN,
+        "image": "postgres:15",
+        "image_id": "sha256:1",
+        "labels": LABELS,
+        "data_volume": VOLUME,
+        "running": True,
+        "pid": 7,
+        "networks": [],
+        "ports": [],
+        "restart_policy": "unless-stopped",
+        **changes,
+    }
+
+
 @pytest.mark.parametrize(
-    ("container", "refused"),
+    ("found", "refused"),
     [
-        (None, False),
-        ({"image": "i", "labels": {"ai_micro.postgres.instance": OWN}}, False),
-        ({"image": "postgres:15", "labels": {}}, True),
-        ({"image": "postgres:15", "labels": {"ai_micro.postgres.instance": "another"}}, True),
+        pytest.param(None, False, id="none"),
+        pytest.param(container(labels={"ai_micro.postgres.instance": OWN}), False, id="the instance's"),
+        pytest.param(container(), False, id="docker-compose's, with the volume"),
+        pytest.param(container(labels={}), True, id="nobody's"),
+        pytest.param(container(labels={"com.docker.compose.project": "pg"}), True, id="half the labels"),
+        pytest.param(container(data_volume="another"), True, id="docker-compose's, with another volume"),
+        pytest.param(container(labels={"ai_micro.postgres.instance": "another"}), True, id="another instance's"),
     ],
 )
-def test_container_problems(container: Any, refused: bool) -> None:
-    problems = container_problems(changed("container", container), WANTED)
+def test_container_problems(found: Any, refused: bool) -> None:
+    look = changed("container", found)
+    look["volume"] = {**volume(), "containers": [found] if found else []}
+    problems = container_problems(look, WANTED)
     assert len(problems) == int(refused)
-    assert all("container pg (image postgres:15) was not made by this collection: rename" in p for p in problems)
+    expected = f"container pg (image postgres:15) was not made by this collection, nor by docker-compose on the volume {VOLUME}: rename"
+    assert all(expected in problem for problem in problems)
 
 
 def volume(holders: list[str] | None = None, **cluster: Any) -> dict[str, Any]:
     """Give a volume with a cluster that differs from a healthy one by the keywords."""
-    return {"holders": holders or [], "mountpoint": "/data", "cluster": {**CLUSTER, **cluster}}
+    return {"holders": holders or [], "containers": [], "mountpoint": "/data", "cluster": {**CLUSTER, **cluster}}
 
 
 SERVED = {"system_identifier": "7001", "initialised": True}
@@ -237,12 +269,12 @@ SERVED = {"system_identifier": "7001", "initialised": True}
             id="a foreign cluster",
         ),
         pytest.param(
-            volume(system_identifier="8"), SERVED, {"identifier": "8"}, "inspect", "", id="a foreign one, accepted"
+            volume(system_identifier="8"), SERVED, {"identifier": "8"}, "adopt", "", id="a foreign one, accepted"
         ),
         pytest.param(
             volume(system_identifier="8"), SERVED, {"identifier": "9"}, "refuse", "accept_system_identifier", id="other"
         ),
-        pytest.param(volume(), {}, {}, "inspect", "", id="first contact"),
+        pytest.param(volume(), {}, {}, "adopt", "", id="first contact"),
         pytest.param(volume(), SERVED, {}, "serve", "", id="known"),
         pytest.param(volume(), {"system_identifier": "7001"}, {}, "complete", "", id="our own, unfinished"),
         pytest.param(volume(), {"initialised": False}, {}, "complete", "", id="unfinished, without an identifier"),
@@ -256,6 +288,40 @@ def test_judge_cluster(
     assert sentence in problem
     assert bool(problem) == (action == "refuse")
     assert not problem or VOLUME in problem
+
+
+@pytest.mark.parametrize(
+    ("found", "identity", "action", "sentence"),
+    [
+        pytest.param(volume(["old"]), {}, "adopt", "", id="it serves"),
+        pytest.param(volume(), {}, "adopt", "", id="it is stopped"),
+        pytest.param(volume(), SERVED, "adopt", "", id="it came back by hand"),
+        pytest.param(volume(["old", f"{OWN}-init"]), {}, "adopt", "", id="an adoption that was cut short"),
+        pytest.param(volume(["old", f"{OWN}-init"]), SERVED, "adopt", "", id="a second one that was cut short"),
+        pytest.param(volume(["old", "third"]), {}, "refuse", "in use by the container third", id="another one as well"),
+        pytest.param(
+            volume(system_identifier="8"), SERVED, "refuse", "holds the cluster 8, this host served 7001", id="foreign"
+        ),
+        pytest.param(volume(pg_version="14"), {}, "refuse", "was initialised by PostgreSQL 14", id="another version"),
+        pytest.param(
+            {"holders": [], "cluster": EMPTY}, {}, "refuse", "which holds no initialised cluster", id="never started"
+        ),
+        pytest.param(
+            volume(system_identifier=""), {}, "refuse", "which holds no initialised cluster", id="half an initdb"
+        ),
+    ],
+)
+def test_judge_the_cluster_of_a_deployment(found: Any, identity: dict[str, Any], action: str, sentence: str) -> None:
+    judged, problem = judge_cluster(VOLUME, found, identity, OWN, {"discard": VOLUME}, "old")
+    assert judged == action
+    assert sentence in problem
+    assert bool(problem) == (action == "refuse")
+
+
+def test_a_server_that_a_run_left_is_in_the_way_of_a_known_cluster() -> None:
+    action, problem = judge_cluster(VOLUME, volume([f"{OWN}-init"]), SERVED, OWN, {})
+    assert action == "refuse"
+    assert f"in use by the container {OWN}-init" in problem
 
 
 @pytest.mark.parametrize(
@@ -289,8 +355,17 @@ def test_preflight_is_silent_about_a_good_host() -> None:
 def test_preflight_collects_everything_at_once_and_each_is_one_sentence() -> None:
     look = changed("host.euid", 1000)
     look["listeners"] = [{"address": "0.0.0.0", "owner": "nginx (pid 7)"}]
-    look["container"] = {"image": "postgres:15", "labels": {}}
+    look["container"] = container(labels={})
     look["volume"] = volume(pg_version="13")
     problems = preflight_problems(look, {**WANTED, "databases": [{"name": "a", "service": "s"}]})
     assert len(problems) == 5
     assert all(problem.endswith(".") and "\n" not in problem for problem in problems)
+
+
+def test_preflight_takes_a_deployment_and_names_what_forbids_it() -> None:
+    look = changed("container", container())
+    look["volume"] = {**volume([OWN]), "containers": [container()]}
+    assert preflight_problems(look, WANTED) == []
+    look["volume"]["cluster"]["owner"] = 70
+    (problem,) = preflight_problems(look, WANTED)
+    assert "belongs to user 70 and not to 999" in problem
