@@ -206,8 +206,8 @@ def read_record(module: AnsibleModule) -> dict[str, Optional[str]]:
     path = module.params["record"]
     try:
         with open(path, encoding="utf-8") as file:
-            record = json.load(file)
-    except (OSError, ValueError) as error:
+            record = dict(json.load(file))
+    except (OSError, TypeError, ValueError) as error:
         module.fail_json(
             msg=f"{path} cannot be read ({error}): restore it from a backup, without it nobody knows what the cluster was like before."
         )
