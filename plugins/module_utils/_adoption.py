@@ -262,13 +262,13 @@ def overridden_settings(wanted: dict[str, Any], system_settings: dict[str, str])
     sentences = []
     for name, value in sorted(system_settings.items()):
         if name not in wanted:
-            what = "which the configuration does not set"
+            what = f"which the configuration does not: it stays in force until ALTER SYSTEM RESET {name}"
         else:
             ours = str(wanted[name]).lower() if isinstance(wanted[name], bool) else str(wanted[name])
             if ours == value:
                 continue
-            what = f"which overrides {ours} of the configuration"
+            what = f"which overrides {ours} of the configuration: it is reset"
         sentences.append(
-            f"postgresql.auto.conf sets {name} = {value}, {what}: ALTER SYSTEM RESET {name} removes it, postgres_instance_settings is its place."
+            f"postgresql.auto.conf sets {name} = {value}, {what}; its place is postgres_instance_settings."
         )
     return sentences

@@ -70,6 +70,7 @@ class Deployment:
         """Give the cluster the past that a deployed one has: another C library, and an ALTER SYSTEM."""
         sql = self.instance.sql
         sql("ALTER SYSTEM SET work_mem = '7MB'")
+        sql("ALTER SYSTEM SET jit = off")
         sql("SELECT pg_reload_conf()")
         sql("UPDATE pg_database SET datcollversion = '2.31' WHERE datname <> 'template0'")
         sql("UPDATE pg_collation SET collversion = '2.31' WHERE collname = 'en_US'", "authdb")

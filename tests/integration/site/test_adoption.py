@@ -148,6 +148,7 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
     ):
         assert sentence in would.text, would.output
     assert would.count("changed") > 0
+    assert "is not this instance's, or not there" in instance.refused("--tags", "access").text
     assert deployment.state() == before
     assert not instance.directory.exists()
 
@@ -168,6 +169,7 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
     assert deployment.service("host=postgres sslmode=disable", deployment.network) == "postgres 202"
     assert deployment.service(f"host=host.docker.internal port={instance.port}", "bridge") == "postgres 202"
     assert "trust" in instance.sql("SELECT auth_method FROM pg_hba_file_rules")
+    assert instance.sql("SHOW work_mem") == "7MB"
     assert "there is nothing to go back to" in instance.play("adopt_undo").text
 
     again = instance.site()
@@ -187,7 +189,8 @@ def assert_taken_over(deployment: Deployment, said: str, rows: dict[str, str], c
         "public.idx_users_email",
         "It has no data checksums",
         f"It was published on 0.0.0.0:{instance.port}",
-        "postgresql.auto.conf sets work_mem = 7MB, which overrides 4MB of the configuration",
+        "postgresql.auto.conf sets work_mem = 7MB, which overrides 4MB of the configuration: it is reset",
+        "postgresql.auto.conf sets jit = off, which the configuration does not: it stays in force",
         "postgres keeps the password that the replaced deployment gave it",
     ):
         assert sentence in said, said
@@ -204,7 +207,8 @@ def assert_taken_over(deployment: Deployment, said: str, rows: dict[str, str], c
     assert instance.sql("SELECT datcollate FROM pg_database WHERE datname = 'authdb'") == "en_US.utf8"
     assert instance.sql("SHOW lc_messages") == "en_US.utf8"
     assert instance.sql("SHOW default_text_search_config") == "pg_catalog.english"
-    assert instance.sql("SHOW work_mem") == "7MB"
+    assert instance.sql("SHOW work_mem") == "4MB"
+    assert instance.sql("SHOW jit") == "off"
     assert instance.sql("SHOW ssl") == "on"
     assert "trust" not in instance.sql("SELECT auth_method FROM pg_hba_file_rules")
     # Services go on as they are: by the project's network and by the host, with the password that they know.

@@ -262,11 +262,15 @@ def test_locale_settings() -> None:
         ({"work_mem": "4MB", "ssl": "true"}, []),
         (
             {"work_mem": "7MB"},
-            ["postgresql.auto.conf sets work_mem = 7MB, which overrides 4MB of the configuration: ALTER SYSTEM"],
+            [
+                "postgresql.auto.conf sets work_mem = 7MB, which overrides 4MB of the configuration: it is reset; its place"
+            ],
         ),
         (
             {"jit": "off"},
-            ["postgresql.auto.conf sets jit = off, which the configuration does not set: ALTER SYSTEM RESET jit"],
+            [
+                "postgresql.auto.conf sets jit = off, which the configuration does not: it stays in force until ALTER SYSTEM RESET jit;"
+            ],
         ),
     ],
 )
