@@ -213,15 +213,18 @@ listeners:
 import json
 import os
 import time
-from typing import Any, Optional
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _host
-from ansible_collections.ai_micro.postgres.plugins.module_utils._cluster_files import describe_cluster
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_api import DockerReader, DockerUnavailable
-
-# Docker's own, which have no names to reach a container by.
-PREDEFINED_NETWORKS = ("bridge", "host", "none")
+from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_objects import (
+    bridge_gateway,
+    describe_container,
+    describe_volume,
+    first_gateway,
+    mounts,
+)
 
 
 def read_json(path: str) -> tuple[dict[str, Any], str]:
@@ -238,64 +241,6 @@ def read_json(path: str) -> tuple[dict[str, Any], str]:
     except ValueError as error:
         return {}, f"{path} is not valid JSON: {error}"
     return (value, "") if isinstance(value, dict) else ({}, f"{path} does not hold a JSON object")
-
-
-def describe_container(raw: dict[str, Any]) -> dict[str, Any]:
-    """Keep of a container's inspection what decides a run."""
-    state = raw["State"]
-    bindings = (raw["HostConfig"].get("PortBindings") or {}).get("5432/tcp") or []
-    policy = raw["HostConfig"].get("RestartPolicy") or {}
-    retries = policy.get("MaximumRetryCount") or 0
-    mounted = {mount["Destination"]: mount["Name"] for mount in raw["Mounts"] if mount["Type"] == "volume"}
-    return {
-        "id": raw["Id"],
-        "name": raw["Name"].lstrip("/"),
-        "image": raw["Config"]["Image"],
-        "image_id": raw["Image"],
-        "labels": raw["Config"].get("Labels") or {},
-        "running": state["Running"],
-        "restarting": state.get("Restarting", False),
-        "pid": state["Pid"],
-        "exit_code": state["ExitCode"],
-        "health": (state.get("Health") or {}).get("Status", ""),
-        "ports": [f"{binding['HostIp'] or '0.0.0.0'}:{binding['HostPort']}" for binding in bindings],
-        "volumes": list(mounted.values()),
-        "data_volume": mounted.get("/var/lib/postgresql/data", ""),
-        "restart_policy": (policy.get("Name") or "no") + (f":{retries}" if retries else ""),
-        "networks": [
-            {"name": name, "aliases": [alias for alias in network.get("Aliases") or [] if alias != raw["Id"][:12]]}
-            for name, network in sorted((raw["NetworkSettings"].get("Networks") or {}).items())
-            if name not in PREDEFINED_NETWORKS
-        ],
-    }
-
-
-def describe_volume(raw: dict[str, Any]) -> dict[str, Any]:
-    """Say where a volume is and what cluster its files belong to."""
-    return {
-        "mountpoint": raw["Mountpoint"],
-        "labels": raw.get("Labels") or {},
-        "cluster": describe_cluster(raw["Mountpoint"]),
-    }
-
-
-def first_gateway(network: Optional[dict[str, Any]]) -> str:
-    """Return the first IPv4 gateway of a network, or nothing."""
-    for pool in ((network or {}).get("IPAM") or {}).get("Config") or []:
-        if "." in (pool.get("Gateway") or ""):
-            return str(pool["Gateway"])
-    return ""
-
-
-def bridge_gateway(network: Optional[dict[str, Any]]) -> str:
-    """Return the host's address on the default bridge; the Engine names it only once a container was there."""
-    name = ((network or {}).get("Options") or {}).get("com.docker.network.bridge.name", "docker0")
-    return first_gateway(network) or _host.interface_address(name)
-
-
-def mounts(row: dict[str, Any], volume: str) -> bool:
-    """Say whether a container of the Engine's list mounts a volume."""
-    return any(mount.get("Name") == volume for mount in row.get("Mounts") or [])
 
 
 def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
