@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._cluster_files import describe_cluster
 
-BARE = {"outside": [], "settings": {}, "system_settings": {}}
+BARE: dict[str, Any] = {"outside": [], "settings": {}, "system_settings": {}}
 NOTHING = {"entries": [], "empty": True, "pg_version": "", "system_identifier": "", "state": "", **BARE}
 
 
