@@ -128,6 +128,14 @@ def test_what_cannot_be_taken_over_goes_on_as_it_was(deployment: Deployment) -> 
         deployment.instance.directory.glob("identity*")
     )
 
+    # To destroy an instance is to destroy what it replaced: the volume cannot go while that is there.
+    deployment.instance.site()
+    destroyed = deployment.instance.play("destroy", "-e", f"confirm_destroy={NAME}")
+    assert destroyed.code == 0, destroyed.output
+    assert f"The container {NAME}-replaced, which it replaced" in destroyed.text
+    assert run("docker", "inspect", before["id"], check=False).returncode != 0
+    assert run("docker", "volume", "inspect", deployment.instance.volume, check=False).returncode != 0
+
 
 def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: Deployment) -> None:
     deployment.up()
@@ -174,6 +182,10 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
 
     again = instance.site()
     assert f"kept, stopped, as {NAME}-replaced" in again.text
+    # A run that was cut short before it had remembered the cluster is continued.
+    run("docker", "rm", "-f", NAME)
+    (instance.directory / "identity.json").unlink()
+    assert "postgres keeps the password" in instance.site().text
     assert instance.site().count("changed") == 0
     switch(deployment, rows, columns)
     clean_up(deployment, before["id"])
@@ -257,3 +269,20 @@ def clean_up(deployment: Deployment, identifier: str) -> None:
     assert not list(instance.directory.glob("adoption*"))
     assert instance.site().count("changed") == 0
     assert instance.play("adopt_cleanup", "-e", f"confirm_adopt_cleanup={NAME}").count("changed") == 0
+
+
+def test_volume_that_docker_compose_down_left_is_taken_over(deployment: Deployment) -> None:
+    """The container is gone, its cluster is not: rows, locale and the superuser's password stay all the same."""
+    deployment.up()
+    deployment.age()
+    instance = deployment.instance
+    columns = deployment.columns()
+    rows = deployment.contents(columns)
+    run("docker", "rm", "-f", NAME)
+    adopted = instance.site()
+    assert "authdb: the collation version was 2.31 and is" in adopted.text
+    assert "is kept, stopped, as" not in adopted.text
+    assert deployment.contents(columns) == rows
+    assert deployment.service(f"host=host.docker.internal port={instance.port}", "bridge") == "postgres 201"
+    assert instance.site().count("changed") == 0
+    assert "there is nothing to go back to" in instance.play("adopt_undo").text
