@@ -114,19 +114,16 @@ def test_what_cannot_be_taken_over_goes_on_as_it_was(deployment: Deployment) -> 
 
     # Everything went well but the last step: the cluster is given back as it was, its indexes built again.
     before = deployment.state()
-    failed = deployment.instance.refused(postgres_common_addresses=["203.0.113.7"])
-    assert f"The cluster was not taken over, and the container {NAME} is as it was before" in failed.text
-    assert "203.0.113.7" in failed.text
-    after = deployment.state()
-    assert (after["id"], after["running"], after["policy"]) == (before["id"], True, "unless-stopped")
-    assert deployment.contents(columns) == rows
-    assert sql("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'postgres'").startswith(
-        "default"
-    )
-    assert deployment.service("host=postgres sslmode=disable", deployment.network) == "postgres 201"
-    assert not list(deployment.instance.directory.glob("adoption*")) + list(
-        deployment.instance.directory.glob("identity*")
-    )
+    for changes, sentence in (
+        ({"postgres_common_addresses": ["203.0.113.7"]}, "203.0.113.7"),
+        # The health check comes every ten seconds, so the container is not known to be healthy by then.
+        ({"postgres_instance_healthy_timeout": 8}, "Timeout of 8"),
+    ):
+        failed = deployment.instance.refused(**changes)
+        assert f"The cluster was not taken over, and the container {NAME} is as it was before" in failed.text
+        assert sentence in failed.text
+        returned(deployment, before)
+        assert deployment.contents(columns) == rows
 
     # To destroy an instance is to destroy what it replaced: the volume cannot go while that is there.
     deployment.instance.site()
@@ -135,6 +132,18 @@ def test_what_cannot_be_taken_over_goes_on_as_it_was(deployment: Deployment) -> 
     assert f"The container {NAME}-replaced, which it replaced" in destroyed.text
     assert run("docker", "inspect", before["id"], check=False).returncode != 0
     assert run("docker", "volume", "inspect", deployment.instance.volume, check=False).returncode != 0
+
+
+def returned(deployment: Deployment, before: dict[str, Any]) -> None:
+    """See that the old container serves again as if nothing had happened, and that nothing is remembered."""
+    after = deployment.state()
+    assert (after["id"], after["running"], after["policy"]) == (before["id"], True, "unless-stopped")
+    comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'postgres'"
+    assert deployment.instance.sql(comment) == "default administrative connection database"
+    assert deployment.instance.sql("SHOW work_mem") == "7MB"
+    assert deployment.service("host=postgres sslmode=disable", deployment.network) == "postgres 201"
+    left = [path.name for path in deployment.instance.directory.iterdir()]
+    assert not [name for name in left if name.startswith(("adoption", "identity"))]
 
 
 def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: Deployment) -> None:
