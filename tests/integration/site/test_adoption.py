@@ -172,7 +172,6 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
     adopted = instance.site()
     assert_taken_over(deployment, adopted.text, rows, columns)
     assert instance.site().count("changed") == 0
-    assert instance.site("--check").count("changed") == 0
     for command in COMMANDS:
         words = shlex.split(command.format(name=NAME, port=instance.port))
         run(*words, env={**os.environ, "PGPASSWORD": PASSWORD})
@@ -293,5 +292,4 @@ def test_volume_that_docker_compose_down_left_is_taken_over(deployment: Deployme
     assert "is kept, stopped, as" not in adopted.text
     assert deployment.contents(columns) == rows
     assert deployment.service(f"host=host.docker.internal port={instance.port}", "bridge") == "postgres 201"
-    assert instance.site().count("changed") == 0
     assert "there is nothing to go back to" in instance.play("adopt_undo").text
