@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ SECRETS = {
     "admin_api_service": "Admin-Canary-4",
     "readonly_user": "Readonly-Canary-5",
 }
-NETWORK = "amt-network"
+# Lets several checkouts run the tests on one machine, each with names of its own.
+SUFFIX = os.environ.get("AI_MICRO_TEST_SUFFIX", "")
+NETWORK = f"amt-network{SUFFIX}"
 
 
 def run(*command: str, check: bool = True, **kwargs: Any) -> subprocess.CompletedProcess[str]:
