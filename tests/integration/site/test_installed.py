@@ -40,11 +40,11 @@ class Controller:
         """Run a playbook, given by name or path."""
         return self.tool("ansible-playbook", playbook, "-i", str(inventory))
 
-    def role(self, name: str, inventory: Path) -> PlaybookResult:
-        """Run one role from a playbook that knows nothing but its name."""
-        play = {"hosts": "postgres", "become": True, "gather_facts": False, "roles": [name]}
+    def roles(self, plays: list[dict[str, Any]], inventory: Path) -> PlaybookResult:
+        """Run roles from a playbook that knows nothing but their names."""
         path = self.place / "stranger.yml"
-        path.write_text(yaml.safe_dump([{"name": "Run a role", **play}]), encoding="utf-8")
+        common = {"name": "Run a stranger's roles", "hosts": "postgres", "become": True, "gather_facts": False}
+        path.write_text(yaml.safe_dump([common | play for play in plays]), encoding="utf-8")
         return self.play(str(path), inventory)
 
 
@@ -89,36 +89,46 @@ def test_the_collection_in_use_is_the_installed_one(controller: Controller) -> N
     )
 
 
-def test_site_and_verify_run_by_name(controller: Controller, installed: Instance) -> None:
+@pytest.fixture(scope="module")
+def made_by_roles(controller: Controller, installed: Instance) -> Path:
+    """Make the instance by each role in turn, in a playbook of its own and by its full name."""
     inventory = installed.inventory()
-    first = controller.play("ai_micro.postgres.site", inventory)
+    for name in SITE_ROLES:
+        result = controller.roles([{"roles": [name]}], inventory)
+        assert result.code == 0, f"{name}:\n{result.output}"
+    return inventory
+
+
+def test_roles_of_a_stranger_make_an_instance(controller: Controller, installed: Instance, made_by_roles: Path) -> None:
+    """Files come by role_path; the same roles in one playbook find nothing left to do."""
+    assert installed.sql("SELECT count(*) FROM profiles", "apidb") == "0"
+    again = controller.roles([{"roles": SITE_ROLES}], made_by_roles)
+    assert again.code == 0, again.output
+    assert again.count("changed") == 0, again.output
+
+
+def test_playbooks_run_by_name(controller: Controller, installed: Instance, made_by_roles: Path) -> None:
+    run("docker", "rm", "-f", installed.name)
+    first = controller.play("ai_micro.postgres.site", made_by_roles)
     assert first.code == 0, first.output
+    assert first.count("changed") == 1, first.output
     assert installed.sql("SELECT count(*) FROM users", "authdb") == "0"
-    second = controller.play("ai_micro.postgres.site", inventory)
-    assert second.code == 0, second.output
-    assert second.count("changed") == 0, second.output
-    verified = controller.play("ai_micro.postgres.verify", inventory)
+    assert controller.play("ai_micro.postgres.site", made_by_roles).count("changed") == 0
+    verified = controller.play("ai_micro.postgres.verify", made_by_roles)
     assert verified.code == 0, verified.output
 
 
-def test_roles_of_a_stranger_in_turn_make_an_instance(controller: Controller, installed: Instance) -> None:
-    """Each role in a playbook of its own, by its full name; files come by role_path."""
-    installed.remove()
-    inventory = installed.inventory()
-    for name in SITE_ROLES:
-        result = controller.role(name, inventory)
-        assert result.code == 0, f"{name}:\n{result.output}"
-    assert installed.sql("SELECT count(*) FROM profiles", "apidb") == "0"
-    for name in SITE_ROLES:
-        again = controller.role(name, inventory)
-        assert again.count("changed") == 0, f"{name}:\n{again.output}"
-
-
-@pytest.mark.parametrize("role", EVERY_ROLE)
-def test_argument_spec_refuses_a_wrong_type_by_name(controller: Controller, installed: Instance, role: str) -> None:
-    wrong = wrongly_typed(role)
-    refused = controller.role(f"ai_micro.postgres.{role}", installed.inventory(**wrong))
-    assert refused.code != 0
-    assert next(iter(wrong)) in refused.text, refused.output
-    assert NONSENSE in refused.text
+def test_argument_specs_refuse_wrong_types_by_name(controller: Controller, installed: Instance) -> None:
+    """Each role has a host of its own, so that all are refused in one run."""
+    inventory = json.loads(installed.inventory().read_text("utf-8"))
+    group = inventory["all"]["children"]["postgres"]
+    (variables,) = group["hosts"].values()
+    group["hosts"] = {role: {**variables, **wrongly_typed(role)} for role in EVERY_ROLE}
+    path = controller.place / "wrong.json"
+    path.write_text(json.dumps(inventory), encoding="utf-8")
+    refused = controller.roles([{"hosts": role, "roles": [f"ai_micro.postgres.{role}"]} for role in EVERY_ROLE], path)
+    assert refused.count("failed") == len(EVERY_ROLE), refused.output
     assert "Traceback" not in refused.output
+    for role in EVERY_ROLE:
+        (name,) = wrongly_typed(role)
+        assert f"argument '{name}' is of type str and we were unable to convert" in refused.text, refused.output
