@@ -123,10 +123,12 @@ def test_argument_specs_refuse_wrong_types_by_name(controller: Controller, insta
     inventory = json.loads(installed.inventory().read_text("utf-8"))
     group = inventory["all"]["children"]["postgres"]
     (variables,) = group["hosts"].values()
+    del variables["ansible_connection"]
     group["hosts"] = {role: {**variables, **wrongly_typed(role)} for role in EVERY_ROLE}
     path = controller.place / "wrong.json"
     path.write_text(json.dumps(inventory), encoding="utf-8")
-    refused = controller.roles([{"hosts": role, "roles": [f"ai_micro.postgres.{role}"]} for role in EVERY_ROLE], path)
+    include = {"ansible.builtin.include_role": {"name": "ai_micro.postgres.{{ inventory_hostname }}"}}
+    refused = controller.roles([{"connection": "local", "tasks": [include]}], path)
     assert refused.count("failed") == len(EVERY_ROLE), refused.output
     assert "Traceback" not in refused.output
     for role in EVERY_ROLE:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from ansible_collections.ai_micro.postgres.plugins.module_utils._neighbours import neighbour_problems
 
 ONE = {"ansible_host": "db1"}
