@@ -4,7 +4,7 @@ SHELL := /bin/bash
 INVENTORY ?= inventories/local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule fresh bench docs changelog clean
+.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule galaxy multi versions fresh bench docs changelog clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,12 @@ integration: venv-dev ## Tests on a real container, bad input among them
 	@.venv/bin/python -m pytest tests/integration $(ARGS)
 molecule: venv-dev ## molecule test (ARGS="-s default")
 	@.venv/bin/molecule test $(ARGS)
+galaxy: venv-dev ## What Galaxy's import and ansible-builder say of the artifact
+	@scripts/galaxy.sh
+multi: venv-dev ## inventories/prod and split on two hosts over SSH
+	@.venv/bin/python scripts/test.py multi
+versions: venv-dev ## The suite's core part on every supported ansible-core
+	@.venv/bin/python scripts/test.py versions
 fresh: venv-dev ## make site on a bare host, twice
 	@.venv/bin/python -m pytest tests/fresh $(ARGS)
 bench: venv-dev ## Times of make site against a plain script, and of a second run

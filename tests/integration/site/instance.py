@@ -50,6 +50,14 @@ class PlaybookResult:
         return sum(int(number) for number in re.findall(rf"\b{what}=(\d+)", self.output))
 
 
+def play(playbook: str, inventory: Path, *arguments: str) -> PlaybookResult:
+    """Run a playbook of the collection on an inventory."""
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    path = REPOSITORY / "playbooks" / f"{playbook}.yml"
+    result = run(program, str(path), "-i", str(inventory), *arguments, check=False, cwd=REPOSITORY)
+    return PlaybookResult(result.returncode, result.stdout + result.stderr)
+
+
 @dataclass
 class Instance:
     """Names and variables of an instance under test."""
@@ -94,15 +102,7 @@ class Instance:
 
     def play(self, playbook: str, *arguments: str, **changes: Any) -> PlaybookResult:
         """Run a playbook of the collection on the instance."""
-        command = [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            str(REPOSITORY / "playbooks" / f"{playbook}.yml"),
-            "-i",
-            str(self.inventory(**changes)),
-            *arguments,
-        ]
-        result = run(*command, check=False, cwd=REPOSITORY)
-        return PlaybookResult(result.returncode, result.stdout + result.stderr)
+        return play(playbook, self.inventory(**changes), *arguments)
 
     def site(self, *arguments: str, **changes: Any) -> PlaybookResult:
         """Run site.yml, which must succeed."""
