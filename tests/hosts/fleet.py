@@ -121,18 +121,24 @@ class Fleet:
         """Return what opens the vault."""
         return ("--vault-password-file", str(self.folder / "vault-password"))
 
-    def play(self, playbook: str, inventory: Path, *arguments: str) -> Run:
+    def run(
+        self, playbook: str, inventory: Path, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run a playbook of the checkout, with its ansible.cfg and so with pipelining."""
         program = str(Path(sys.executable).with_name("ansible-playbook"))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
-        done = subprocess.run(
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+        return subprocess.run(
             [program, playbook, "-i", str(inventory), *self.vault_options(), *arguments],
             check=False,
             capture_output=True,
             text=True,
             cwd=REPOSITORY,
-            env=environment | JSON_OUTPUT,
+            env=inherited | environment,
         )
+
+    def play(self, playbook: str, inventory: Path, *arguments: str) -> Run:
+        """Run a playbook and read what it did."""
+        done = self.run(playbook, inventory, *arguments, **JSON_OUTPUT)
         return Run(done.returncode, done.stdout, done.stderr)
 
     def sql(self, host: str, statement: str, database: str = "postgres", container: str = "ai-micro-postgres") -> str:

@@ -76,13 +76,14 @@ def test_second_run_changes_nothing(fleet: Fleet, provisioned: Path) -> None:
 
 
 def test_vaulted_secrets_are_in_force_and_nowhere_to_be_read(fleet: Fleet, provisioned: Path) -> None:
-    run = fleet.play("site.yml", provisioned, "-vvv", "--diff")
+    done = fleet.run("site.yml", provisioned, "-vvv", "--diff")
+    assert done.returncode == 0, done.stdout
     for name in RELEASES:
         login = f"PGPASSWORD={SECRETS['postgres']} psql -h localhost -U postgres -d authdb -At -c 'SELECT 1'"
         assert fleet.hosts[name].shell(login).strip() == "1"
     vault = (provisioned / "group_vars" / "postgres" / "vault.yml").read_text(encoding="utf-8")
     assert vault.startswith("$ANSIBLE_" + "VAULT;")
-    assert [role for role, secret in SECRETS.items() if secret in vault + run.output + run.errors] == []
+    assert [role for role, secret in SECRETS.items() if secret in vault + done.stdout + done.stderr] == []
 
 
 @pytest.mark.parametrize(
