@@ -53,7 +53,7 @@ class Fleet:
         fleet = cls(folder)
         key = folder / "id"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-        tarball = Path(os.environ.get("AI_MICRO_TEST_IMAGE_TAR", ""))
+        tarball = Path(os.environ.get("AI_MICRO_TEST_IMAGE_TAR") or REPOSITORY / ".cache" / "image.tar")
         mounts = {tarball: Path("/mnt/image.tar")} if tarball.is_file() else {}
         fleet.hosts = {name: Host(f"amh-fleet-{name}{SUFFIX}") for name in releases}
         try:
