@@ -38,7 +38,8 @@ apt-get -q update
 apt-get -q install -y --no-install-recommends python3-venv
 python3 -m venv /root/venv
 /root/venv/bin/pip install -qq --disable-pip-version-check ansible-core {{tools}}
-ln -s {COLLECTIONS} /root/venv/lib/python3.*/site-packages/ansible_collections
+cd /root/venv/lib/python3.*/site-packages
+ln -s {COLLECTIONS} ansible_collections
 /root/venv/bin/ansible --version
 """
 
