@@ -13,9 +13,8 @@ if [ "$(cat "$place/tools" 2>/dev/null)" != "$tools" ]; then
   # shellcheck disable=SC2086  # the words are packages
   "$place/venv/bin/pip" install -qq --disable-pip-version-check $tools
   # ansible-lint resolves the modules of the declared dependencies, which the package `ansible` brings.
-  "$python" -c 'import ansible_collections; print(*ansible_collections.__path__, sep="\n")' | while read -r path; do
-    case $path in */site-packages/*) ln -s "$path" "$place"/venv/lib/python*/site-packages/ansible_collections ;; esac
-  done
+  site=$("$place/venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+  ln -s "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ansible_collections" "$site/ansible_collections"
   printf '%s\n' "$tools" >"$place/tools"
 fi
 
