@@ -27,6 +27,7 @@ archive() { sed -n 's/^deb.* \(http[^ ]*\) '"$1"' .*/\1/p' /etc/apt/sources.list
 cat > /etc/nginx/sites-enabled/default <<NGINX
 server {
     listen 80;
+    proxy_http_version 1.1;
     location /debian/ { proxy_pass $(archive bookworm)/; }
     location /debian-security/ { proxy_pass $(archive bookworm-security)/; }
 }
