@@ -4,10 +4,10 @@ SHELL := /bin/bash
 INVENTORY ?= inventories/local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule fresh bench docs changelog clean
+.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule galaxy debian13 multi versions fresh bench docs changelog clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 venv: ## Ansible in .venv, from pinned requirements
 	@scripts/bootstrap.sh
 venv-dev: ## The same with lint, type and test tools
@@ -28,6 +28,14 @@ integration: venv-dev ## Tests on a real container, bad input among them
 	@.venv/bin/python -m pytest tests/integration $(ARGS)
 molecule: venv-dev ## molecule test (ARGS="-s default")
 	@.venv/bin/molecule test $(ARGS)
+galaxy: venv-dev ## What Galaxy's import and ansible-builder say of the artifact
+	@scripts/galaxy.sh
+debian13: venv-dev ## The molecule scenario on a Debian 13 host
+	@.venv/bin/python scripts/test.py debian13
+multi: venv-dev ## Several hosts over SSH: inventories/prod and split, and one without a way out
+	@.venv/bin/python scripts/test.py multi
+versions: venv-dev ## The suite's core part on every supported ansible-core
+	@.venv/bin/python scripts/test.py versions
 fresh: venv-dev ## make site on a bare host, twice
 	@.venv/bin/python -m pytest tests/fresh $(ARGS)
 bench: venv-dev ## Times of make site against a plain script, and of a second run

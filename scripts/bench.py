@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Measure a cold `make site` against a plain script, and the unchanged second run against an empty playbook.
+"""Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, and one run over more hosts.
 
-Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both.
+Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both. Scale has hosts
+that hold Engine and image, reached over SSH: what grows with their number is the run, not the one machine that they all are here.
 Exit status 1 says that a target is missed.
 """
 
@@ -19,12 +20,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from tests.hosts.fleet import Fleet  # noqa: E402
 from tests.hosts.host import Host  # noqa: E402
 
 CHECKOUT = "/root/ai_micro.postgres"
 COLD_RATIO = 1.25
 SECOND_SECONDS = 15.0
 SECOND_RATIO = 6.0
+SCALE = (1, 2, 4)
+SCALE_RATIO = 1.6
+SCALE_SECOND_SECONDS = 30.0
 EMPTY = """---
 - name: Gather facts and do nothing
   hosts: postgres
@@ -101,10 +106,54 @@ def measure_second(clone: Path, runs: int) -> bool:
     )
 
 
+def timed_play(fleet: Fleet, inventory: Path, playbook: str, count: int, *arguments: str) -> float:
+    """Run a playbook on the first hosts of a fleet, which must succeed, and give its seconds."""
+    limit = ("--limit", ",".join(list(fleet.hosts)[:count]))
+    begun = time.monotonic()
+    run = fleet.play(playbook, inventory, *limit, *arguments)
+    if run.code != 0:
+        raise SystemExit(run.report())
+    return time.monotonic() - begun
+
+
+def measure_scale(runs: int) -> bool:
+    """Time one run over 1, 2 and 4 hosts, in turn, and the unchanged run over all."""
+    names = [f"h{number + 1}" for number in range(SCALE[-1])]
+    with tempfile.TemporaryDirectory(prefix="amh-bench-") as directory:
+        fleet = Fleet.start(Path(directory), dict.fromkeys(names, "bookworm"))
+        with fleet:
+            inventory = fleet.inventory("prod", {name: fleet.connection(name) for name in names})
+            timed_play(fleet, inventory, "tests/hosts/hand_over.yml", len(names))
+            seconds: dict[int, list[float]] = {count: [] for count in SCALE}
+            second: list[float] = []
+            for _ in range(runs):
+                for count in SCALE:
+                    seconds[count].append(timed_play(fleet, inventory, "site.yml", count))
+                    if count == SCALE[-1]:
+                        second.append(timed_play(fleet, inventory, "site.yml", count))
+                    destroy = ("-e", "confirm_destroy=ai-micro-postgres")
+                    timed_play(fleet, inventory, "playbooks/destroy.yml", count, *destroy)
+    print("scale: site.yml over more hosts, each from Engine and image to a serving instance")
+    medians = {count: show(f"{count} hosts", each) for count, each in seconds.items()}
+    unchanged = show(f"{SCALE[-1]} hosts, unchanged", second)
+    ratio = medians[SCALE[-1]] / medians[SCALE[0]]
+    text = f"{SCALE[-1]} hosts, unchanged = {unchanged:.1f} s (target: at most {SCALE_SECOND_SECONDS:.0f} s)"
+    return all(
+        [
+            verdict(
+                f"{SCALE[-1]} hosts / {SCALE[0]} host = {ratio:.2f} (target: below {SCALE_RATIO})", ratio < SCALE_RATIO
+            ),
+            verdict(text, unchanged <= SCALE_SECOND_SECONDS),
+        ]
+    )
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("all", "cold", "second"), default="all", help="default: all")
+    parser.add_argument(
+        "what", nargs="?", choices=("all", "cold", "second", "scale"), default="all", help="default: all"
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind (default: %(default)s)")
     chosen = parser.parse_args()
     held = True
@@ -115,6 +164,8 @@ def main() -> int:
             held &= measure_second(clone, chosen.runs)
         if chosen.what in ("all", "cold"):
             held &= measure_cold(clone, chosen.runs)
+    if chosen.what in ("all", "scale"):
+        held &= measure_scale(chosen.runs)
     return 0 if held else 1
 
 

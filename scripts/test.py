@@ -32,13 +32,14 @@ APART = ("tests/integration/modules", "tests/integration/image")
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the suite; `needs` names stages that must have passed before."""
+    """One command of the suite; `needs` names stages that must have passed before, `on_demand` says that only its name runs it."""
 
     name: str
     lane: str
     command: tuple[str, ...]
     needs: tuple[str, ...] = ()
     minutes: int = 15
+    on_demand: bool = False
 
     @property
     def is_pytest(self) -> bool:
@@ -53,6 +54,8 @@ STAGES = (
     Stage("unit", "A", (*PYTEST, "tests/unit")),
     Stage("meta", "A", (*PYTEST, "tests/meta")),
     Stage("sanity", "A", ("scripts/sanity.sh",), minutes=20),
+    Stage("galaxy", "A", ("scripts/galaxy.sh",)),
+    Stage("oldest", "A", ("python", "scripts/versions.py", "2.17"), needs=("prepare",)),
     Stage("fresh", "A", (*PYTEST, "tests/fresh"), needs=("prepare",), minutes=40),
     Stage("prepare", "B", ("ansible-playbook", "-i", "localhost,", "tests/prepare.yml"), minutes=20),
     Stage("modules", "B", (*PYTEST, *APART), needs=("prepare",)),
@@ -64,6 +67,10 @@ STAGES = (
         minutes=40,
     ),
     Stage("molecule", "B", ("molecule", "test"), needs=("prepare",), minutes=40),
+    # Too long for every time: several hosts, other releases, other versions.
+    Stage("versions", "A", ("python", "scripts/versions.py"), needs=("prepare",), minutes=60, on_demand=True),
+    Stage("debian13", "B", ("molecule", "test", "-s", "debian13"), needs=("prepare",), minutes=60, on_demand=True),
+    Stage("multi", "B", (*PYTEST, "tests/multi"), needs=("prepare",), minutes=90, on_demand=True),
 )
 
 
@@ -265,12 +272,12 @@ def end(children: Sequence[subprocess.Popen[bytes]]) -> int:
 
 
 def select(names: Sequence[str]) -> list[Stage]:
-    """Give the stages of these names with what they need; all without names."""
+    """Give the stages of these names with what they need; without names all that are not on demand."""
     table = {stage.name: stage for stage in STAGES}
     unknown = [name for name in names if name not in table]
     if unknown:
         raise SystemExit(f"no stage is named {', '.join(unknown)}: there are {', '.join(table)}")
-    wanted = set(names or table)
+    wanted = set(names or (stage.name for stage in STAGES if not stage.on_demand))
     wanted |= {need for name in wanted for need in table[name].needs}
     return [stage for stage in STAGES if stage.name in wanted]
 

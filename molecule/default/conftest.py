@@ -14,7 +14,7 @@ from tests.hosts.host import Host
 from tests.hosts.run import JSON_OUTPUT, Run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-HOST = f"amh-molecule{os.environ.get('AI_MICRO_TEST_SUFFIX', '')}"
+HOST = f"amh-molecule-{os.environ['MOLECULE_SCENARIO_NAME']}{os.environ.get('AI_MICRO_TEST_SUFFIX', '')}"
 
 
 def _ansible(program: str, *arguments: str) -> Run:

@@ -13,8 +13,13 @@ from tests.meta.checkout import ROOT, tool
 NEEDED = {
     "LICENSE",
     "README.md",
+    "README.ja.md",
     "CHANGELOG.md",
     "files/init.sql",
+    "files/authdb.sql",
+    "meta/execution-environment.yml",
+    "meta/ee-requirements.txt",
+    "meta/ee-bindep.txt",
     "meta/runtime.yml",
     "site.yml",
     "playbooks/site.yml",

@@ -41,12 +41,22 @@ def test_readme_names_every_playbook_and_none_that_is_missing() -> None:
     assert named | {"site.yml"} == {path.name for path in (ROOT / "playbooks").glob("*.yml")}
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", "README.ja.md", "CONTRIBUTING.md"])
 def test_documented_make_target_exists(document: str) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z-]+)(?=[\s`])", code(ROOT / document)))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)(?=[\s`])", code(ROOT / document)))
     assert named, "no command is shown"
     assert named <= targets
+
+
+def test_japanese_readme_shows_only_what_the_english_one_shows() -> None:
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
+    japanese = (ROOT / "README.ja.md").read_text(encoding="utf-8")
+    commands = [line.strip() for line in japanese.splitlines() if line.startswith("    ")]
+    assert len(commands) > 3
+    assert [command for command in commands if command not in english] == []
+    spans = set(re.findall(r"`([^`\n]+)`", japanese))
+    assert sorted(span for span in spans if span not in english) == []
 
 
 def test_makefile_calls_only_what_exists() -> None:

@@ -74,6 +74,15 @@ def test_git_ignores(name: str) -> None:
     assert tool("git", "check-ignore", "-q", "--no-index", name).returncode == 0
 
 
+def test_scripts_of_single_databases_are_init_sql_in_parts() -> None:
+    def statements(path: Path) -> list[str]:
+        return [line for line in read(path).splitlines() if line and not line.startswith("--")]
+
+    whole = statements(ROOT / "files" / "init.sql")
+    parts = [statements(path) for path in sorted((ROOT / "files").glob("*.sql")) if path.name != "init.sql"]
+    assert sorted({line for part in parts for line in part}) == sorted(whole)
+
+
 def test_sanity_ignores_nothing() -> None:
     ignored = [path for path in (ROOT / "tests" / "sanity").glob("ignore*") if read(path).strip()]
     assert ignored == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,7 +20,9 @@ SECRETS = {
     "admin_api_service": "Admin-Canary-4",
     "readonly_user": "Readonly-Canary-5",
 }
-NETWORK = "amt-network"
+# Lets several checkouts run the tests on one machine, each with names of its own.
+SUFFIX = os.environ.get("AI_MICRO_TEST_SUFFIX", "")
+NETWORK = f"amt-network{SUFFIX}"
 
 
 def run(*command: str, check: bool = True, **kwargs: Any) -> subprocess.CompletedProcess[str]:
@@ -45,6 +48,14 @@ class PlaybookResult:
     def count(self, what: str) -> int:
         """Return a number of the recap, 0 where no host got that far."""
         return sum(int(number) for number in re.findall(rf"\b{what}=(\d+)", self.output))
+
+
+def play(playbook: str, inventory: Path, *arguments: str) -> PlaybookResult:
+    """Run a playbook of the collection on an inventory."""
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    path = REPOSITORY / "playbooks" / f"{playbook}.yml"
+    result = run(program, str(path), "-i", str(inventory), *arguments, check=False, cwd=REPOSITORY)
+    return PlaybookResult(result.returncode, result.stdout + result.stderr)
 
 
 @dataclass
@@ -91,15 +102,7 @@ class Instance:
 
     def play(self, playbook: str, *arguments: str, **changes: Any) -> PlaybookResult:
         """Run a playbook of the collection on the instance."""
-        command = [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            str(REPOSITORY / "playbooks" / f"{playbook}.yml"),
-            "-i",
-            str(self.inventory(**changes)),
-            *arguments,
-        ]
-        result = run(*command, check=False, cwd=REPOSITORY)
-        return PlaybookResult(result.returncode, result.stdout + result.stderr)
+        return play(playbook, self.inventory(**changes), *arguments)
 
     def site(self, *arguments: str, **changes: Any) -> PlaybookResult:
         """Run site.yml, which must succeed."""

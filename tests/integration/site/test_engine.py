@@ -125,3 +125,25 @@ def test_engine_that_does_not_answer_is_named(plain_host: str, tmp_path: Path) -
     finally:
         inside("sh", "-c", "kill -CONT $(cat /run/docker.pid)")
     assert engine(tmp_path).count("changed") == 0
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        {"ID": "debian", "VERSION_ID": "11", "PRETTY_NAME": "Debian GNU/Linux 11 (bullseye)"},
+        {"ID": "ubuntu", "VERSION_ID": "20.04", "PRETTY_NAME": "Ubuntu 20.04.6 LTS"},
+        {"ID": "fedora", "VERSION_ID": "41", "PRETTY_NAME": "Fedora Linux 41 (Server Edition)"},
+    ],
+    ids=lambda system: system["ID"],
+)
+def test_system_that_is_not_supported_is_refused_by_its_name(
+    plain_host: str, tmp_path: Path, system: dict[str, str]
+) -> None:
+    lines = "\n".join(f'{key}="{value}"' for key, value in system.items())
+    inside("sh", "-c", f"mv /etc/os-release /root/ && echo '{lines}' > /etc/os-release")
+    try:
+        refused = engine(tmp_path)
+    finally:
+        inside("mv", "/root/os-release", "/etc/os-release")
+    assert refused.code != 0
+    assert f"{system['PRETTY_NAME']} is not supported: use a host with Debian 12 or 13" in refused.text

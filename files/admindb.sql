@@ -1,0 +1,8 @@
+-- admindb alone, for an instance that serves no other database (inventories/split): init.sql's lines about it.
+
+\set ON_ERROR_STOP on
+
+SELECT 'CREATE DATABASE admindb' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'admindb') \gexec
+
+\connect admindb
+\ir schema/admindb.sql

@@ -1,0 +1,152 @@
+"""inventories/prod over real SSH: a Debian 12 and a Debian 13 host, an ordinary user who becomes root, pipelining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.fleet import SECRETS, Fleet
+from tests.hosts.run import Run
+
+RELEASES = {"a": "bookworm", "b": "trixie"}
+NAME = "ai-micro-postgres"
+HAND_OVER = "tests/hosts/hand_over.yml"
+HOLD = "import socket, time; kept = socket.create_server(('127.0.0.1', 6543)); time.sleep(3600)"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Start the hosts."""
+    with Fleet.start(tmp_path_factory.mktemp("fleet"), RELEASES) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def prod(fleet: Fleet) -> Path:
+    """Take inventories/prod over for the hosts."""
+    return fleet.inventory("prod", {name: fleet.connection(name) for name in RELEASES})
+
+
+@pytest.fixture(scope="module")
+def provisioned(fleet: Fleet, prod: Path) -> Path:
+    """Provision both hosts in one run."""
+    handed = fleet.play(HAND_OVER, prod)
+    assert handed.code == 0, handed.report()
+    run = fleet.play("site.yml", prod)
+    assert run.code == 0, run.report()
+    return prod
+
+
+def started(fleet: Fleet, host: str) -> str:
+    """Return what changes when a host's container is touched."""
+    template = "{{.Id}} {{.State.StartedAt}} {{.State.Health.Status}}"
+    return fleet.hosts[host].exec("docker", "inspect", "--format", template, NAME).stdout.strip()
+
+
+def failures(run: Run) -> dict[str, int]:
+    """Return the number of failures by host."""
+    return {host: int(sums["failures"]) + int(sums["unreachable"]) for host, sums in run.data["stats"].items()}
+
+
+def unchanged(run: Run) -> None:
+    """Require a run that had nothing to do."""
+    assert run.code == 0, run.report()
+    assert run.count("changed") == 0, run.report()
+
+
+def test_hosts_are_reached_as_an_ordinary_user(fleet: Fleet, prod: Path) -> None:
+    for name in RELEASES:
+        assert fleet.connection(name)["ansible_user"] == "ops"
+        assert fleet.hosts[name].exec("id", "-u", "ops").stdout.strip() != "0"
+
+
+def test_provisioned_together(fleet: Fleet, provisioned: Path) -> None:
+    for name in RELEASES:
+        assert fleet.sql(name, "SHOW server_version_num").startswith("15")
+        assert fleet.sql(name, "SELECT count(*) FROM users", "authdb") == "0"
+        assert started(fleet, name).endswith(" healthy")
+
+
+def test_second_run_changes_nothing(fleet: Fleet, provisioned: Path) -> None:
+    unchanged(fleet.play("site.yml", provisioned))
+    unchanged(fleet.play("site.yml", provisioned, "--check", "--diff"))
+    assert fleet.play("playbooks/verify.yml", provisioned).code == 0
+
+
+def test_vaulted_secrets_are_in_force_and_nowhere_to_be_read(fleet: Fleet, provisioned: Path) -> None:
+    done = fleet.run("site.yml", provisioned, "-vvv", "--diff")
+    assert done.returncode == 0, done.stdout
+    for name in RELEASES:
+        login = f"PGPASSWORD={SECRETS['postgres']} psql -h localhost -U postgres -d authdb -At -c 'SELECT 1'"
+        assert fleet.hosts[name].shell(login).strip() == "1"
+    vault = (provisioned / "group_vars" / "postgres" / "vault.yml").read_text(encoding="utf-8")
+    assert vault.startswith("$ANSIBLE_" + "VAULT;")
+    assert [role for role, secret in SECRETS.items() if secret in vault + done.stdout + done.stderr] == []
+
+
+@pytest.mark.parametrize(
+    ("serial", "bad"), [("100%", "b"), ("1", "b"), ("1", "a")], ids=["together", "the second", "the first"]
+)
+def test_one_host_that_fails_leaves_the_other_whole(fleet: Fleet, provisioned: Path, serial: str, bad: str) -> None:
+    """A port that somebody holds on one host; the other takes a changed setting, or is not reached and serves as before."""
+    good = next(name for name in RELEASES if name != bad)
+    holder = f"holder-{serial.strip('%')}-{bad}"
+    fleet.hosts[bad].exec("systemd-run", f"--unit={holder}", "python3", "-c", HOLD)
+    before = {name: started(fleet, name) for name in RELEASES}
+    variables = {name: fleet.connection(name) for name in RELEASES}
+    variables[bad]["postgres_common_port"] = 6543
+    marked = {"log_min_duration_statement": "777ms"}
+    changed = fleet.inventory("prod", variables, postgres_instance_settings=marked)
+    try:
+        run = fleet.play("site.yml", changed, "-e", f"site_serial={serial}")
+    finally:
+        fleet.hosts[bad].exec("systemctl", "stop", holder)
+        fleet.inventory("prod", {name: fleet.connection(name) for name in RELEASES})
+    assert run.code != 0
+    assert failures(run).get(bad) == 1, run.report()
+    assert failures(run).get(good, 0) == 0, run.report()
+    assert "Port 6543 on 127.0.0.1 is held by process" in run.report()
+    assert {name: started(fleet, name) for name in RELEASES} == before
+    reached = serial == "100%" or good == "a"
+    assert fleet.sql(good, "SHOW log_min_duration_statement") == ("777ms" if reached else "1s")
+    assert fleet.sql(bad, "SHOW log_min_duration_statement") == "1s"
+    put_right = fleet.play("site.yml", provisioned)
+    assert put_right.code == 0, put_right.report()
+    unchanged(fleet.play("site.yml", provisioned))
+
+
+def test_provisioned_one_after_the_other(fleet: Fleet, provisioned: Path) -> None:
+    """Anew and by serial: 1, twice."""
+    gone = fleet.play("playbooks/destroy.yml", provisioned, "-e", f"confirm_destroy={NAME}")
+    assert gone.code == 0, gone.report()
+    first = fleet.play("site.yml", provisioned, "-e", "site_serial=1")
+    assert first.code == 0, first.report()
+    assert [list(play["tasks"][0]["hosts"]) for play in first.data["plays"]] == [["a"], ["b"]]
+    for name in RELEASES:
+        assert fleet.sql(name, "SELECT count(*) FROM profiles", "apidb") == "0"
+    unchanged(fleet.play("site.yml", provisioned, "-e", "site_serial=1"))
+
+
+def test_split_inventory_gives_each_database_an_instance(fleet: Fleet, provisioned: Path) -> None:
+    """Two instances on one host and one on another, beside the one that is there, which nothing touches."""
+    places = {"authdb": ("a", 5441), "apidb": ("a", 5442), "admindb": ("b", 5441)}
+    hosts = {
+        database: {**fleet.connection(host), "postgres_common_port": port} for database, (host, port) in places.items()
+    }
+    split = fleet.inventory("split", hosts, postgres_common_image=f"{NAME}:pgvector-15")
+    before = {name: started(fleet, name) for name in RELEASES}
+    together = fleet.play("site.yml", split)
+    assert "authdb and apidb are one machine" in together.report()
+    assert "site_serial=1" in together.report()
+    first = fleet.play("site.yml", split, "-e", "site_serial=1")
+    assert first.code == 0, first.report()
+    unchanged(fleet.play("site.yml", split, "-e", "site_serial=1"))
+    for database, (host, _port) in places.items():
+        container = f"{NAME}-{database}"
+        names = fleet.sql(host, "SELECT datname FROM pg_database WHERE NOT datistemplate", container=container)
+        assert set(names.split()) == {"postgres", database}
+        fleet.hosts[host].exec("test", "-f", f"/etc/{container}/tls/ca.crt")
+    assert {name: started(fleet, name) for name in RELEASES} == before
+    unchanged(fleet.play("site.yml", provisioned))

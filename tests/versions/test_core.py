@@ -1,0 +1,51 @@
+"""The core part that every supported ansible-core runs: playbooks can be read, and site.yml makes an instance and leaves it alone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.site.instance import REPOSITORY, SUFFIX, Instance, run
+
+PORT = 25450
+
+
+@pytest.fixture(scope="module")
+def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give a small instance, on an Engine that has the image where it can be handed over."""
+    made = Instance(f"amt-core{SUFFIX}", PORT, tmp_path_factory.mktemp("core"), os.environ["AI_MICRO_TEST_IMAGE"])
+    handed = run(
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        str(REPOSITORY / "tests" / "hosts" / "hand_over.yml"),
+        "-i",
+        str(made.inventory()),
+        check=False,
+        cwd=REPOSITORY,
+    )
+    assert handed.returncode == 0, handed.stdout + handed.stderr
+    made.remove()
+    yield made
+    made.remove()
+
+
+def test_playbooks_pass_the_syntax_check() -> None:
+    playbooks = [REPOSITORY / "site.yml", *sorted((REPOSITORY / "playbooks").glob("*.yml"))]
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    said = run(program, "--syntax-check", "-i", "inventories/local", *map(str, playbooks), cwd=REPOSITORY)
+    assert "deprecat" not in said.stderr.lower(), said.stderr
+
+
+def test_site_makes_an_instance_and_then_finds_nothing_to_do(core: Instance) -> None:
+    assert core.site("--check").count("changed") > 0
+    assert core.site().count("changed") > 0
+    assert core.sql("SELECT count(*) FROM users", "authdb") == "0"
+    again = core.site("--diff")
+    assert again.count("changed") == 0, again.output
+    assert core.site("--check", "--diff").count("changed") == 0
+    assert core.play("verify").code == 0
+    assert core.play("status").code == 0
+    assert core.play("destroy", "-e", f"confirm_destroy={core.name}").code == 0
