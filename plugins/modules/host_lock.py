@@ -161,7 +161,9 @@ def main() -> None:
                 os.unlink(path)
                 found = {}
     except OSError as error:
-        module.fail_json(msg=f"The lock {path} cannot be used: {error.strerror}; become root, or correct path.", holder={})
+        module.fail_json(
+            msg=f"The lock {path} cannot be used: {error.strerror}; become root, or correct path.", holder={}
+        )
     module.exit_json(changed=False, held=wanted, holder=found)
 
 
