@@ -60,7 +60,7 @@ class Judged:
 
 def target(declared: Declaration, look: Look) -> Optional[Target]:
     """The index to have; none where none is asked for, or where the column cannot have one."""
-    if declared.method == "none" or look.column is None or look.dimensions is None:
+    if declared.method == "none" or not look.can_be_indexed or look.column is None or look.dimensions is None:
         return None
     kind = declared.kind or look.column.type
     if limit_problem(declared, look) or (kind == "vector" and look.column.type == "halfvec"):

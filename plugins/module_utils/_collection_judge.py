@@ -122,7 +122,7 @@ def table(facts: Facts) -> Iterator[Finding]:
             f"There is no table {declared.table}.",
             "create it (the schema's files do), or correct table",
         )
-    elif look.table.kind not in ("r", "m"):
+    elif not look.can_be_indexed:
         kind = {"p": "partitioned", "v": "a view", "f": "foreign"}[look.table.kind]
         yield Finding(
             "table",
@@ -349,7 +349,7 @@ def index(facts: Facts) -> Iterator[Finding]:
 
 def link_index(facts: Facts) -> Iterator[Finding]:
     look = facts.look
-    if not look.wants_collections or LINK not in look.columns:
+    if not look.wants_collections or not look.can_be_indexed or LINK not in look.columns:
         return
     if not has_link_index(look.indexes):
         half = "only an interrupted build's" if link_leftovers(look.indexes) else "no"
@@ -387,6 +387,7 @@ def planner(facts: Facts) -> Iterator[Finding]:
     planned, right = facts.planned, facts.judged.right
     if right is None or planned.uses_index is not False:
         return
+    # Reading all of few rows is right; but a switch that is off stays off when they are many.
     if planned.bars:
         yield Finding(
             "planner",
@@ -417,17 +418,11 @@ def recall(facts: Facts) -> Iterator[Finding]:
     setting = "ivfflat.probes" if declared.method == "ivfflat" else "hnsw.ef_search"
     value = declared.ef_search or facts.look.effective(setting)
     if measured.returned < measured.expected:
-        iterative = f"{declared.method}.iterative_scan"
-        off = facts.look.effective(iterative) in (None, "off")
-        mend = "strict_order" if declared.method == "hnsw" else "relaxed_order"
         yield Finding(
             "rows_returned",
             "error",
-            f"A search for {measured.expected} rows returned {measured.returned}: the index gives {setting} = {value} "
-            "candidates, and the filter by collection takes most of them away.",
-            f"set {iterative} to {mend} for the service's role (option role), or raise {setting}"
-            if off
-            else f"raise {setting} for the service's role",
+            f"A search for {measured.expected} rows returned {measured.returned}: {too_few(facts, setting, value)}.",
+            widen(facts, setting),
         )
     if measured.recall < declared.minimum:
         where = " over the whole table" if measured.whole_table else ""
@@ -439,6 +434,26 @@ def recall(facts: Facts) -> Iterator[Finding]:
             f"raise {setting} (recall.ef_search), or build a denser index"
             + (" (index.m, index.ef_construction)" if declared.method == "hnsw" else " (index.lists)"),
         )
+
+
+def too_few(facts: Facts, setting: str, value: Any) -> str:
+    """Why a search returned fewer rows than it was asked for."""
+    if facts.declared.method == "hnsw" and value is not None and int(value) < facts.declared.k:
+        return f"the index gives {setting} = {value} candidates at most"
+    if facts.scan and facts.rows < facts.scan.total and not facts.measured.whole_table:
+        return (
+            f"the index gives its candidates ({setting} = {value}) of all collections, and the filter takes most away"
+        )
+    return f"the index reaches no more of its rows with {setting} = {value}"
+
+
+def widen(facts: Facts, setting: str) -> str:
+    """What makes a search go on until it has enough rows."""
+    iterative = f"{facts.declared.method}.iterative_scan"
+    if facts.look.effective(iterative) not in (None, "off"):
+        return f"raise {setting} for the service's role, or build a denser index"
+    mend = "strict_order" if facts.declared.method == "hnsw" else "relaxed_order"
+    return f"set {iterative} to {mend} for the service's role (option role), or raise {setting}"
 
 
 def memory(facts: Facts) -> Iterator[Finding]:
@@ -498,7 +513,9 @@ def role_settings(facts: Facts) -> Iterator[Finding]:
 
 def compatibility(facts: Facts) -> Iterator[Finding]:
     """Clients that a table of LangChain's shape is expected to serve."""
-    if not facts.look.table or not facts.look.wants_collections or not facts.look.usable_collections:
+    if not facts.look.table or not facts.look.column or not facts.look.usable_collections:
+        return
+    if not facts.look.can_be_indexed or LINK not in facts.look.columns:
         return
     for client, reasons in clients(facts.look).items():
         if reasons and not any("always" in reason for reason in reasons):

@@ -215,6 +215,11 @@ class Look:
         return self.column.modifier if self.column and self.column.modifier > 0 else None
 
     @property
+    def can_be_indexed(self) -> bool:
+        """Whether there is a table, or a materialized view, that takes an index built CONCURRENTLY."""
+        return self.table is not None and self.table.kind in ("r", "m")
+
+    @property
     def usable_collections(self) -> bool:
         return self.collections is not None and {"uuid", "name", "cmetadata"} <= set(self.collection_columns)
 

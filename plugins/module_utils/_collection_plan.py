@@ -51,7 +51,7 @@ def present(facts: Facts) -> list[Step]:
     look, declared = facts.look, facts.declared
     steps = extension(look)
     contradicted = look.dimensions and declared.dimensions and look.dimensions != declared.dimensions
-    if look.table is None or look.table.kind not in ("r", "m") or contradicted:
+    if look.table is None or not look.can_be_indexed or contradicted:
         return steps
     steps += collection(facts)
     steps += link_index(look, look.table)

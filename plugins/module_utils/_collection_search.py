@@ -56,7 +56,7 @@ SEARCH_SQL = "SELECT {columns} FROM {table} e {joined} {where} ORDER BY {nearnes
 EXACT_SQL = """
 WITH probe AS MATERIALIZED (
     SELECT p.number, p.vector::{type} AS vector, p.found::float8[] AS found, p.reach
-    FROM pg_catalog.unnest(%(numbers)s::int[], %(vectors)s::text[], %(found)s::text[], %(reach)s::float8[])
+    FROM unnest(%(numbers)s::int[], %(vectors)s::text[], %(found)s::text[], %(reach)s::float8[])
         p(number, vector, found, reach)
 )
 SELECT near.number, pg_catalog.width_bucket(near.distance, near.found) AS place, pg_catalog.count(*) AS nearer
@@ -129,7 +129,7 @@ class Searches:
         self.look = look
         self.table = table
         self.column = column
-        self.member = look.rows[0].uuid if look.wants_collections and look.rows else None
+        self.member = look.rows[0].uuid if look.rows and LINK in look.columns else None
         self.extension = sql.Identifier(look.schema)
         self.operator = sql.SQL("OPERATOR({}.{})").format(
             self.extension, sql.SQL(DISTANCES[declared.distance].operator)
@@ -281,6 +281,8 @@ class Searches:
         self.use({bar["name"]: bar["initial"] for bar in bars})
         if self.plan(vector, wanted.kind, names):
             found.bars = [f"{bar['name']} = {bar['setting']}" for bar in bars]
+        else:
+            found.bars = [f"{bar['name']} = off" for bar in bars if bar["name"] == "enable_indexscan"]
         self.use(FORCE)
         found.can_use_index = bool(found.bars) or self.plan(vector, wanted.kind, names)
         self.session.execute("ROLLBACK TO SAVEPOINT planner")
