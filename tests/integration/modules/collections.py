@@ -20,7 +20,12 @@ from .conftest import ROOT, Server
 DIMENSIONS = 8
 ROWS = 2000
 MEMBER = "(SELECT uuid FROM langchain_pg_collection WHERE name = 'admin_documents')"
-DECLARED = {"name": "admin_documents", "model": "nomic-embed-text", "dimensions": DIMENSIONS}
+DECLARED = {
+    "name": "admin_documents",
+    "model": "nomic-embed-text",
+    "dimensions": DIMENSIONS,
+    "recall": {"sample": 20},
+}
 # The version that Debian packages is flawed, whatever the database holds.
 FLAWED = "extension_flaw"
 
