@@ -43,25 +43,18 @@ _value:
       type: bool
 """
 
-import re
 from typing import Any, Callable
 
-# What is wrong in which versions: from, up to but not including, what it is.
-FLAWS: tuple[tuple[tuple[int, ...], tuple[int, ...], str], ...] = (
-    ((0, 6, 0), (0, 8, 2), "CVE-2026-3172 in parallel HNSW builds, mended in 0.8.2"),
-    ((0, 5, 0), (0, 8, 3), "a corruption by the vacuum of HNSW indexes, mended in 0.8.3"),
-)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import flaws, parallel_build_is_unsafe
 
 
 def pgvector_advice(version: str) -> dict[str, Any]:
     """What a version of pgvector forbids, and the sentence that says so."""
-    numbers = tuple(int(number) for number in re.findall(r"\d+", version.split("-")[0])[:3])
-    numbers += (0,) * (3 - len(numbers)) if numbers else ()
-    flaws = [text for first, mended, text in FLAWS if numbers and first <= numbers < mended]
-    parallel = bool(numbers) and FLAWS[0][0] <= numbers < FLAWS[0][1]
+    found = flaws(version)
+    parallel = parallel_build_is_unsafe(version)
     reason = ""
-    if flaws:
-        reason = f"pgvector {version} has {' and '.join(flaws)}"
+    if found:
+        reason = f"pgvector {version} has {' and '.join(found)}"
         reason += (
             ": max_parallel_maintenance_workers is 0 until the image holds a newer one."
             if parallel

@@ -1,0 +1,366 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is: the extension, the tables, their columns and indexes, the collection's row, in a constant number of queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Optional
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import (
+    LANGCHAIN_COLLECTIONS,
+    LINK,
+    Declaration,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, sql
+
+SERVER_SQL = """
+SELECT e.extversion AS installed, n.nspname AS schema, a.default_version AS available,
+       pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) AS maintenance_work_mem,
+       pg_catalog.pg_size_bytes(pg_catalog.current_setting('effective_cache_size')) AS effective_cache_size,
+       pg_catalog.current_setting('max_parallel_maintenance_workers')::int AS parallel_workers,
+       pg_catalog.current_setting('dynamic_shared_memory_type') AS shared_memory,
+       pg_catalog.current_database() AS database
+FROM (SELECT) one
+LEFT JOIN pg_catalog.pg_extension e ON e.extname = 'vector'
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+LEFT JOIN pg_catalog.pg_available_extensions a ON a.name = 'vector'
+"""
+# A name may be given bare, with its schema, or as SQL quotes it; a bare one is met in public first.
+TABLE_SQL = """
+SELECT c.oid::int8, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.reltuples::float8 AS estimate,
+       COALESCE(s.n_mod_since_analyze, 0) AS modified,
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_statistic p WHERE p.starelid = c.oid) AS analysed
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = c.oid
+WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND n.nspname !~ '^pg_(toast|temp)'
+  AND %(name)s IN (c.relname, n.nspname || '.' || c.relname, pg_catalog.quote_ident(c.relname),
+                   pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.relname),
+                   n.nspname || '.' || pg_catalog.quote_ident(c.relname))
+ORDER BY c.relname = %(name)s AND n.nspname = 'public' DESC, n.nspname = 'public' DESC,
+         n.nspname IN ('pg_catalog', 'information_schema'), n.nspname, c.relname
+LIMIT 1
+"""
+COLUMNS_SQL = """
+SELECT a.attrelid::int8 AS relation, a.attnum AS number, a.attname AS name, t.typname AS type, n.nspname AS type_schema,
+       a.atttypmod AS modifier, a.attnotnull AS required,
+       a.atthasdef OR a.attidentity <> '' AS has_default, a.attgenerated <> '' OR a.attidentity = 'a' AS generated
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE a.attrelid::int8 = ANY (%(relations)s) AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attrelid, a.attnum
+"""
+INDEXES_SQL = """
+SELECT i.indrelid::int8 AS relation, n.nspname AS schema, c.relname AS name, m.amname AS method,
+       i.indisvalid AND i.indislive AS valid, i.indisready AS ready, i.indisunique AND i.indimmediate AS is_unique,
+       i.indpred IS NOT NULL AS partial, k.conname AS constraint, c.reloptions AS options,
+       pg_catalog.pg_relation_size(c.oid) AS size,
+       ARRAY(SELECT COALESCE(a.attname, '') FROM pg_catalog.unnest(i.indkey) WITH ORDINALITY u(number, place)
+             LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.number AND u.number > 0
+             WHERE u.place <= i.indnkeyatts ORDER BY u.place)::text[] AS keys,
+       o.opcname AS opclass, f.atttypmod AS modifier, t.typname AS type,
+       ARRAY(SELECT DISTINCT a.attname FROM pg_catalog.pg_depend d
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+             WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.indexrelid
+               AND d.refobjid = i.indrelid AND d.refobjsubid > 0)::text[] AS uses,
+       pg_catalog.pg_get_indexdef(i.indexrelid, 1, false) AS expression,
+       p.pid AS builder, p.phase, p.tuples_done, p.tuples_total
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_am m ON m.oid = c.relam
+LEFT JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0]
+LEFT JOIN pg_catalog.pg_attribute f ON f.attrelid = i.indexrelid AND f.attnum = 1
+LEFT JOIN pg_catalog.pg_type t ON t.oid = f.atttypid
+LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_stat_progress_create_index b
+                   WHERE b.datname = %(database)s AND b.relid = i.indrelid
+                     AND (b.index_relid = i.indexrelid OR NOT i.indisvalid) LIMIT 1) p ON true
+WHERE i.indrelid::int8 = ANY (%(relations)s)
+ORDER BY i.indrelid, i.indexrelid
+"""
+RELATION_NAMES_SQL = """
+SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s
+"""
+FOREIGN_KEYS_SQL = """
+SELECT a.attname AS column, n.nspname AS schema, c.relname AS table, f.attname AS key
+FROM pg_catalog.pg_constraint k
+JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+JOIN pg_catalog.pg_class c ON c.oid = k.confrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = k.confkey[1]
+WHERE k.contype = 'f' AND k.conrelid::int8 = %(relation)s AND pg_catalog.cardinality(k.conkey) = 1
+ORDER BY k.conname
+"""
+# Of the role in every database first, so that what is set for it in this one wins.
+ROLE_SQL = """
+SELECT r.rolname AS role, s.setdatabase <> 0 AS here, s.setconfig AS settings
+FROM pg_catalog.pg_roles r
+LEFT JOIN pg_catalog.pg_db_role_setting s ON s.setrole = r.oid AND s.setdatabase IN (
+    0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+WHERE r.rolname = %(role)s
+ORDER BY s.setdatabase
+"""
+# With the library loaded, its settings have their ranges and defaults.
+LOAD_SQL = "SELECT {schema}.vector_dims('[1]'::{schema}.vector)"
+SEARCH_SETTINGS_SQL = """
+SELECT name, setting FROM pg_catalog.pg_settings
+WHERE name IN ('hnsw.ef_search', 'hnsw.iterative_scan', 'ivfflat.probes', 'ivfflat.iterative_scan')
+"""
+
+
+class Table(NamedTuple):
+    oid: int
+    schema: str
+    name: str
+    kind: str
+    estimate: float
+    modified: int
+    analysed: int
+
+    @property
+    def identifier(self) -> Any:
+        return sql.Identifier(self.schema, self.name)
+
+    @property
+    def label(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+class Column(NamedTuple):
+    number: int
+    name: str
+    type: str
+    type_schema: str
+    modifier: int
+    required: bool
+    has_default: bool
+    generated: bool
+
+
+@dataclass(frozen=True)
+class Index:
+    """One index of the table that holds the vectors."""
+
+    schema: str
+    name: str
+    method: str
+    valid: bool
+    ready: bool
+    is_unique: bool
+    partial: bool
+    constraint: Optional[str]
+    options: Mapping[str, str]
+    size: int
+    keys: tuple[str, ...]
+    opclass: str
+    modifier: int
+    type: str
+    uses: tuple[str, ...]
+    expression: str
+    builder: Optional[int]
+    progress: str
+
+    @property
+    def identifier(self) -> Any:
+        return sql.Identifier(self.schema, self.name)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the collection table."""
+
+    uuid: str
+    cmetadata: Any  # what the JSON holds; None for SQL's NULL and for JSON's null
+
+
+@dataclass
+class Look:
+    """The collection as the catalog and its own row show it."""
+
+    server: Mapping[str, Any]
+    table: Optional[Table] = None
+    columns: dict[str, Column] = field(default_factory=dict)
+    vectors: list[Column] = field(default_factory=list)
+    column: Optional[Column] = None
+    indexes: list[Index] = field(default_factory=list)
+    foreign_keys: list[Mapping[str, str]] = field(default_factory=list)
+    documents: Optional[Table] = None  # what document_id names where no constraint says it
+    relation_names: frozenset[str] = frozenset()
+    wants_collections: bool = False  # whether rows of the table belong to collections
+    collections: Optional[Table] = None
+    collection_columns: dict[str, Column] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    other_distances: frozenset[str] = frozenset()
+    search: dict[str, str] = field(default_factory=dict)
+    role_exists: bool = False
+    role_settings: dict[str, str] = field(default_factory=dict)  # effective for the role in this database
+    role_here: dict[str, str] = field(default_factory=dict)  # set for the role in this database
+
+    @property
+    def schema(self) -> str:
+        """Schema of the extension."""
+        return str(self.server["schema"] or "public")
+
+    @property
+    def dimensions(self) -> Optional[int]:
+        """Dimensions that the column's type says, if it says any."""
+        return self.column.modifier if self.column and self.column.modifier > 0 else None
+
+    @property
+    def can_be_indexed(self) -> bool:
+        """Whether there is a table, or a materialized view, that takes an index built CONCURRENTLY."""
+        return self.table is not None and self.table.kind in ("r", "m")
+
+    @property
+    def usable_collections(self) -> bool:
+        return self.collections is not None and {"uuid", "name", "cmetadata"} <= set(self.collection_columns)
+
+    def effective(self, name: str) -> Optional[str]:
+        """A setting of search as the service's role meets it."""
+        return self.role_settings.get(name, self.search.get(name))
+
+
+def look(session: Session, declared: Declaration) -> Look:
+    """Read all that the declaration is compared with, except the vectors."""
+    (server,) = session.query(SERVER_SQL)
+    found = Look(server)
+    found.table = find_table(session, declared.table)
+    if found.table:
+        read_table(session, declared, found, found.table)
+    else:
+        found.wants_collections = declared.collection_table != ""
+        found.collections = find_collections(session, declared, found)
+        read_collections_columns(session, found)
+    if found.usable_collections and found.collections:
+        read_rows(session, declared, found, found.collections)
+    if server["installed"]:
+        session.query(sql.SQL(LOAD_SQL).format(schema=sql.Identifier(found.schema)))
+    found.search = {row["name"]: row["setting"] for row in session.query(SEARCH_SETTINGS_SQL)}
+    if declared.role:
+        read_role(session, declared.role, found)
+    return found
+
+
+def find_table(session: Session, name: str) -> Optional[Table]:
+    rows = session.query(TABLE_SQL, {"name": name})
+    return Table(**rows[0]) if rows else None
+
+
+def find_collections(session: Session, declared: Declaration, found: Look) -> Optional[Table]:
+    """The collection table; a bare name is met in the table's own schema first."""
+    if not found.wants_collections:
+        return None
+    name = declared.collection_table or LANGCHAIN_COLLECTIONS
+    beside = find_table(session, f"{found.table.schema}.{name}") if found.table else None
+    return beside or find_table(session, name)
+
+
+def read_columns(session: Session, relations: Sequence[int]) -> dict[int, dict[str, Column]]:
+    columns: dict[int, dict[str, Column]] = {relation: {} for relation in relations}
+    for row in session.query(COLUMNS_SQL, {"relations": list(relations)}):
+        relation = row.pop("relation")
+        columns[relation][row["name"]] = Column(**row)
+    return columns
+
+
+def read_collections_columns(session: Session, found: Look) -> None:
+    if found.collections:
+        found.collection_columns = read_columns(session, [found.collections.oid])[found.collections.oid]
+
+
+def read_table(session: Session, declared: Declaration, found: Look, table: Table) -> None:
+    found.columns = read_columns(session, [table.oid])[table.oid]
+    found.wants_collections = bool(declared.collection_table) or (
+        declared.collection_table is None and LINK in found.columns
+    )
+    found.collections = find_collections(session, declared, found)
+    read_collections_columns(session, found)
+    found.vectors = [column for column in found.columns.values() if column.type in ("vector", "halfvec")]
+    found.column = choose_column(found.vectors, declared.column)
+    rows = session.query(INDEXES_SQL, {"relations": [table.oid], "database": found.server["database"]})
+    found.indexes = [read_index(row) for row in rows]
+    found.foreign_keys = list(session.query(FOREIGN_KEYS_SQL, {"relation": table.oid}))
+    found.documents = find_documents(session, found, table)
+    names = session.query(RELATION_NAMES_SQL, {"schema": table.schema})
+    found.relation_names = frozenset(row["name"] for row in names)
+
+
+def find_documents(session: Session, found: Look, table: Table) -> Optional[Table]:
+    """The table documents beside, where its id can be what document_id holds."""
+    here = found.columns.get("document_id")
+    beside = find_table(session, f"{table.schema}.documents") if here else None
+    if not here or not beside:
+        return None
+    there = read_columns(session, [beside.oid])[beside.oid].get("id")
+    return beside if there and there.type == here.type else None
+
+
+def choose_column(vectors: Sequence[Column], wanted: Optional[str]) -> Optional[Column]:
+    """The column that is named; else the only one, or the one with LangChain's name."""
+    if wanted is not None:
+        return next((column for column in vectors if column.name == wanted), None)
+    if len(vectors) == 1:
+        return vectors[0]
+    return next((column for column in vectors if column.name == "embedding"), None)
+
+
+def read_index(row: Mapping[str, Any]) -> Index:
+    total = row["tuples_total"] or 0
+    done = f", {100 * row['tuples_done'] // total} % of {total} rows" if total else ""
+    return Index(
+        schema=row["schema"],
+        name=row["name"],
+        method=row["method"],
+        valid=row["valid"],
+        ready=row["ready"],
+        is_unique=row["is_unique"],
+        partial=row["partial"],
+        constraint=row["constraint"],
+        options=dict(option.split("=", 1) for option in row["options"] or ()),
+        size=row["size"],
+        keys=tuple(row["keys"]),
+        opclass=row["opclass"] or "",
+        modifier=row["modifier"] if row["modifier"] is not None else -1,
+        type=row["type"] or "",
+        uses=tuple(row["uses"]),
+        expression=row["expression"] or "",
+        builder=row["builder"],
+        progress=f"{row['phase']}{done}" if row["builder"] else "",
+    )
+
+
+def read_rows(session: Session, declared: Declaration, found: Look, table: Table) -> None:
+    """The collection's row (or rows, where the name is not unique), and the distances that other collections name."""
+    rows = session.query(
+        sql.SQL("SELECT uuid::text, cmetadata::text FROM {} WHERE name = %(name)s ORDER BY uuid").format(
+            table.identifier
+        ),
+        {"name": declared.name},
+    )
+    found.rows = [Row(row["uuid"], json.loads(row["cmetadata"] or "null")) for row in rows]
+    others = session.query(
+        sql.SQL(
+            "SELECT DISTINCT cmetadata::jsonb->>'distance' AS distance FROM {} "
+            "WHERE name <> %(name)s AND pg_catalog.jsonb_typeof(cmetadata::jsonb) = 'object'"
+        ).format(table.identifier),
+        {"name": declared.name},
+    )
+    found.other_distances = frozenset(row["distance"] for row in others if row["distance"])
+
+
+def read_role(session: Session, role: str, found: Look) -> None:
+    rows = session.query(ROLE_SQL, {"role": role})
+    found.role_exists = bool(rows)
+    for row in rows:
+        settings = dict(item.split("=", 1) for item in row["settings"] or ())
+        found.role_settings.update(settings)
+        if row["here"]:
+            found.role_here = settings
