@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .collections import DIMENSIONS, MEMBER, ROWS, Collection, Failed, found, make_template, vectors
+from .collections import DIMENSIONS, ROWS, Collection, Failed, found, make_template, vectors
 from .conftest import ROOT, Server
 
 TEMPLATE = "vector_template"
