@@ -56,9 +56,9 @@ STAGES = (
     Stage("sanity", "A", ("scripts/sanity.sh",), minutes=20),
     Stage("galaxy", "A", ("scripts/galaxy.sh",)),
     Stage("oldest", "A", ("python", "scripts/versions.py", "2.17"), needs=("prepare",)),
+    Stage("modules", "A", (*PYTEST, *APART), needs=("prepare",), minutes=30),
     Stage("fresh", "A", (*PYTEST, "tests/fresh"), needs=("prepare",), minutes=40),
     Stage("prepare", "B", ("ansible-playbook", "-i", "localhost,", "tests/prepare.yml"), minutes=20),
-    Stage("modules", "B", (*PYTEST, *APART), needs=("prepare",)),
     Stage(
         "integration",
         "B",
