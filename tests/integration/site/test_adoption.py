@@ -190,6 +190,19 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
 
     again = instance.site()
     assert f"kept, stopped, as {NAME}-replaced" in again.text
+    # Where the note about the cluster is damaged, the old server serves again all the same, and the run says what is amiss.
+    record = instance.directory / "adoption_cluster.json"
+    noted = record.read_text()
+    record.write_text("{")
+    partly = instance.play("adopt_undo")
+    assert partly.code != 0
+    assert (
+        f"The container {NAME} serves again, but not all of its cluster could be put back: {record} cannot be read"
+        in partly.text
+    )
+    assert deployment.service("host=postgres sslmode=disable", deployment.network) == "postgres 202"
+    record.write_text(noted)
+    instance.site()
     # A run that was cut short before it had remembered the cluster is continued.
     run("docker", "rm", "-f", NAME)
     (instance.directory / "identity.json").unlink()
