@@ -69,7 +69,14 @@ STAGES = (
     Stage("molecule", "B", ("molecule", "test"), needs=("prepare",), minutes=40),
     # Too long for every time: several hosts, other releases, other versions.
     Stage("versions", "A", ("python", "scripts/versions.py"), needs=("prepare",), minutes=60, on_demand=True),
-    Stage("debian13", "B", ("molecule", "test", "-s", "debian13"), needs=("prepare",), minutes=60, on_demand=True),
+    # Without the tarball: whether Debian 13's mmdebstrap makes the same image is a part of the question.
+    Stage(
+        "debian13",
+        "B",
+        ("env", "AI_MICRO_TEST_IMAGE_TAR=", "molecule", "test", "-s", "debian13"),
+        minutes=60,
+        on_demand=True,
+    ),
     Stage("multi", "B", (*PYTEST, "tests/multi"), needs=("prepare",), minutes=90, on_demand=True),
 )
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from instance import REPOSITORY, SECRETS, PlaybookResult, run
+from instance import REPOSITORY, SECRETS, SUFFIX, PlaybookResult, run
 
 sys.path.insert(0, str(REPOSITORY))
 
 from tests.hosts.host import privilege_options
 from tests.hosts.host_image import build, image_name
 
-NAME = "amh-plain"
+NAME = f"amh-plain{SUFFIX}"
 
 
 @pytest.fixture(scope="module")
