@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .collections import DIMENSIONS, MEMBER, ROWS, Collection, Failed, found, make_template, vectors
+from .collections import DIMENSIONS, ROWS, Collection, Failed, found, make_template, vectors
 from .conftest import ROOT, Server
 
 TEMPLATE = "vector_template"
@@ -32,8 +32,9 @@ def template(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def collection(server: Server, template: str) -> Iterator[Collection]:
-    server.sql(f"CREATE DATABASE vector_collection TEMPLATE {template}")
     made = Collection(server, "vector_collection")
+    made.drop()
+    server.sql(f"CREATE DATABASE vector_collection TEMPLATE {template}")
     yield made
     made.drop()
 
