@@ -488,7 +488,7 @@ def wanted_settings(facts: Facts) -> dict[str, str]:
         return {}
     wanted = {}
     count = "hnsw.ef_search" if declared.method == "hnsw" else "ivfflat.probes"
-    if declared.ef_search is not None and look.effective(count) != str(declared.ef_search):
+    if declared.ef_search is not None and int(look.effective(count) or 0) < declared.ef_search:
         wanted[count] = str(declared.ef_search)
     name = f"{declared.method}.iterative_scan"
     available = numbers(look.server["available"] or "") >= ITERATIVE_SCAN

@@ -99,6 +99,11 @@ JOIN pg_catalog.pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = k.conf
 WHERE k.contype = 'f' AND k.conrelid::int8 = %(relation)s AND pg_catalog.cardinality(k.conkey) = 1
 ORDER BY k.conname
 """
+ROWS_SQL = "SELECT uuid::text, cmetadata::text FROM {table} WHERE name = {name} ORDER BY uuid"
+OTHERS_SQL = """
+SELECT DISTINCT cmetadata::jsonb->>'distance' AS distance FROM {table}
+WHERE name <> {name} AND pg_catalog.jsonb_typeof(cmetadata::jsonb) = 'object'
+"""
 # Of the role in every database first, so that what is set for it in this one wins.
 ROLE_SQL = """
 SELECT r.rolname AS role, s.setdatabase <> 0 AS here, s.setconfig AS settings
@@ -339,20 +344,11 @@ def read_index(row: Mapping[str, Any]) -> Index:
 
 def read_rows(session: Session, declared: Declaration, found: Look, table: Table) -> None:
     """The collection's row (or rows, where the name is not unique), and the distances that other collections name."""
-    rows = session.query(
-        sql.SQL("SELECT uuid::text, cmetadata::text FROM {} WHERE name = %(name)s ORDER BY uuid").format(
-            table.identifier
-        ),
-        {"name": declared.name},
-    )
+    # Values as literals: psycopg2 would take a per cent sign in the table's name for a parameter.
+    parts = {"table": table.identifier, "name": sql.Literal(declared.name)}
+    rows = session.query(sql.SQL(ROWS_SQL).format(**parts))
     found.rows = [Row(row["uuid"], json.loads(row["cmetadata"] or "null")) for row in rows]
-    others = session.query(
-        sql.SQL(
-            "SELECT DISTINCT cmetadata::jsonb->>'distance' AS distance FROM {} "
-            "WHERE name <> %(name)s AND pg_catalog.jsonb_typeof(cmetadata::jsonb) = 'object'"
-        ).format(table.identifier),
-        {"name": declared.name},
-    )
+    others = session.query(sql.SQL(OTHERS_SQL).format(**parts))
     found.other_distances = frozenset(row["distance"] for row in others if row["distance"])
 
 

@@ -49,6 +49,9 @@ PROGRESS_SQL = """
 SELECT phase, tuples_done, tuples_total FROM pg_catalog.pg_stat_progress_create_index WHERE pid = %s
 """
 
+PATIENCE_SQL = """
+SELECT pg_catalog.set_config('lock_timeout', '10s', false), pg_catalog.set_config('statement_timeout', '0', false)
+"""
 LEFTOVER_SQL = """
 SELECT c.oid FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
@@ -154,9 +157,7 @@ def measure(facts: Facts, searches: Searches, wanted: Target) -> None:
 def execute(module: Module, opened: Session, steps: Sequence[Step], together: bool) -> None:
     """One statement after the other: CONCURRENTLY cannot be in a transaction. Only removing rows is all or nothing."""
     # A queue behind a long query is worse than to say so; builds wait for old snapshots as long as it takes.
-    opened.query(
-        "SELECT pg_catalog.set_config('lock_timeout', '10s', false), pg_catalog.set_config('statement_timeout', '0', false)"
-    )
+    opened.query(PATIENCE_SQL)
     if together:
         with opened.transaction():
             for step in steps:
@@ -179,10 +180,13 @@ def build(module: Module, opened: Session, step: Step, schema: str, name: str) -
         with progress(module, opened, name):
             opened.execute(step.statement)
     except psycopg2.Error:
-        if not opened.connection.closed and opened.query(LEFTOVER_SQL, {"schema": schema, "name": name}):
-            opened.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(schema, name)))
+        # Where that does not succeed either, the next run finds the leftover.
+        with contextlib.suppress(psycopg2.Error):
+            opened.query(PATIENCE_SQL)
+            if opened.query(LEFTOVER_SQL, {"schema": schema, "name": name}):
+                opened.execute(sql.SQL("DROP INDEX CONCURRENTLY {}").format(sql.Identifier(schema, name)))
         raise
-    opened.query("SELECT pg_catalog.set_config('lock_timeout', '10s', false)")
+    opened.query(PATIENCE_SQL)
 
 
 @contextlib.contextmanager

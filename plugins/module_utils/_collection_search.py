@@ -4,7 +4,8 @@
 
 """What the rows say: defects in one scan, the planner's choice, and recall measured against the exact answer.
 
-All of it in one read-only snapshot, with a sample that is the same in every run over the same rows.
+All of it in one read-only snapshot, with a sample that is the same in every run over the same rows. Values are literals, as
+names are identifiers: psycopg2 would take a per cent sign in a name for a parameter.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ NORMS = {"vector": "vector_norm", "halfvec": "l2_norm"}
 SCAN_SQL = """
 SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE mine) AS rows,
        pg_catalog.count(*) FILTER (WHERE mine AND embedding IS NULL) AS null_embeddings,
-       pg_catalog.count(*) FILTER (WHERE mine AND dimensions <> %(dimensions)s) AS wrong_dimensions,
+       pg_catalog.count(*) FILTER (WHERE mine AND dimensions <> {wanted}) AS wrong_dimensions,
        pg_catalog.count(*) FILTER (WHERE mine AND norm = 0) AS zero_norm
 FROM (SELECT {mine} AS mine, e.{embedding} AS embedding,
              CASE WHEN {mine} THEN {dimensions} END AS dimensions, CASE WHEN {mine} THEN {norm} END AS norm
@@ -48,15 +49,15 @@ SAMPLE_SQL = """
 SELECT s.embedding::text AS vector, {norm} AS norm
 FROM (SELECT e.{embedding} AS embedding, e.ctid AS place FROM {table} e {sampled}
       WHERE {mine} AND e.{embedding} IS NOT NULL
-      ORDER BY pg_catalog.hashtextextended(e.ctid::text, %(seed)s), e.ctid LIMIT %(sample)s) s
+      ORDER BY pg_catalog.hashtextextended(e.ctid::text, {seed}), e.ctid LIMIT {size}) s
 """
-SEARCH_SQL = "SELECT {columns} FROM {table} e {joined} {where} ORDER BY {nearness} ASC LIMIT %(k)s"
+SEARCH_SQL = "SELECT {columns} FROM {table} e {joined} {where} ORDER BY {nearness} ASC LIMIT {k}"
 # The rows outside, the sample inside: each stored vector is fetched once. Of the distances only those that are nearer
 # than the farthest row found are counted, by the places of the found rows between which they lie.
 EXACT_SQL = """
 WITH probe AS MATERIALIZED (
     SELECT p.number, p.vector::{type} AS vector, p.found::float8[] AS found, p.reach
-    FROM unnest(%(numbers)s::int[], %(vectors)s::text[], %(found)s::text[], %(reach)s::float8[])
+    FROM unnest({numbers}::int[], {vectors}::text[], {found}::text[], {reach}::float8[])
         p(number, vector, found, reach)
 )
 SELECT near.number, pg_catalog.width_bucket(near.distance, near.found) AS place, pg_catalog.count(*) AS nearer
@@ -175,8 +176,9 @@ class Searches:
             norm=self.function(NORMS[self.column.type], self.embedding),
             table=self.table.identifier,
             sampled=self.sampled(share),
+            wanted=sql.Literal(self.declared.dimensions),
         )
-        (row,) = self.session.query(statement, {"dimensions": self.declared.dimensions})
+        (row,) = self.session.query(statement)
         counts = {name: round(count / share) for name, count in row.items()}
         if dimensions and self.declared.dimensions and dimensions != self.declared.dimensions:
             counts["wrong_dimensions"] = counts["rows"] - counts["null_embeddings"]
@@ -229,8 +231,10 @@ class Searches:
             table=self.table.identifier,
             sampled=self.sampled(share),
             mine=self.mine(),
+            seed=sql.Literal(SEED),
+            size=sql.Literal(size),
         )
-        rows = self.session.query(statement, {"seed": SEED, "sample": size})
+        rows = self.session.query(statement)
         return [row["vector"] for row in rows if row["norm"] > 0 or self.declared.distance != "cosine"]
 
     def search(self, vector: str, filtered: bool, kind: str, whole_rows: bool) -> Any:
@@ -258,6 +262,7 @@ class Searches:
             joined=joined,
             where=where,
             nearness=nearness,
+            k=sql.Literal(self.declared.k),
         )
 
     def use(self, settings: Mapping[str, str]) -> None:
@@ -268,7 +273,7 @@ class Searches:
     def plan(self, vector: str, kind: str, names: Sequence[str], filtered: bool = True) -> bool:
         """Whether the planner answers by one of these indexes."""
         statement = sql.SQL("EXPLAIN (FORMAT JSON) {}").format(self.search(vector, filtered, kind, whole_rows=True))
-        (row,) = self.session.query(statement, {"k": self.declared.k})
+        (row,) = self.session.query(statement)
         return any(node.get("Index Name") in names for node in nodes(row["QUERY PLAN"][0]["Plan"]))
 
     def planned(self, vector: str, wanted: Target, names: Sequence[str]) -> Planned:
@@ -292,9 +297,7 @@ class Searches:
         """Search with each vector, then rank all that was found by one pass over the rows."""
         found: list[list[float]] = []
         for vector in vectors:
-            rows = self.session.query(
-                self.search(vector, filtered, wanted.kind, whole_rows=False), {"k": self.declared.k}
-            )
+            rows = self.session.query(self.search(vector, filtered, wanted.kind, whole_rows=False))
             found.append(sorted(row["distance"] for row in rows))
         expected = min(self.declared.k, population)
         hits = self.hits(vectors, found, filtered)
@@ -314,23 +317,19 @@ class Searches:
         if self.look.dimensions and numbers(self.look.server["installed"] or "") >= SUBVECTOR:
             whole = sql.SQL("{}, 1, {}").format(self.embedding, sql.Literal(self.look.dimensions))
             copy = self.function("subvector", whole)
+        asked = [number for number, distances in enumerate(found) if distances]
         statement = sql.SQL(EXACT_SQL).format(
             type=self.type(self.column.type),
             copy=copy,
             table=self.table.identifier,
             where=sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)),
             operator=self.operator,
+            numbers=sql.Literal(asked),
+            vectors=sql.Literal([vectors[number] for number in asked]),
+            found=sql.Literal(["{" + ",".join(map(repr, found[number])) + "}" for number in asked]),
+            reach=sql.Literal([found[number][-1] for number in asked]),
         )
-        asked = [number for number, distances in enumerate(found) if distances]
-        rows = self.session.query(
-            statement,
-            {
-                "numbers": asked,
-                "vectors": [vectors[number] for number in asked],
-                "found": ["{" + ",".join(map(repr, found[number])) + "}" for number in asked],
-                "reach": [found[number][-1] for number in asked],
-            },
-        )
+        rows = self.session.query(statement)
         between: dict[tuple[int, int], int] = {(row["number"], row["place"]): row["nearer"] for row in rows}
         return sum(count_hits(found[number], number, between, self.declared.k) for number in asked)
 

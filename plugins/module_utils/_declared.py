@@ -81,6 +81,32 @@ def login_roles(
     return [{"name": name, "password": passwords[name], "settings": settings or {}} for name in names]
 
 
+def collection_settings(roles: list[dict[str, Any]], databases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the roles with what their sessions need to search their database's collections.
+
+    The widest search that a collection declares, and scans that go on when a filter takes rows away.
+    """
+    wanted: dict[str, dict[str, dict[str, str]]] = {}
+    for database in databases:
+        settings = wanted.setdefault(database["role"], {}).setdefault(database["name"], {})
+        for collection in database.get("collections") or []:
+            method = (collection.get("index") or {}).get("method", "hnsw")
+            if method == "none":
+                continue
+            settings[f"{method}.iterative_scan"] = "strict_order" if method == "hnsw" else "relaxed_order"
+            width = (collection.get("recall") or {}).get("ef_search")
+            name = "hnsw.ef_search" if method == "hnsw" else "ivfflat.probes"
+            if width is not None:
+                settings[name] = str(max(int(width), int(settings.get(name, 0))))
+    needed = {role: {name: some for name, some in each.items() if some} for role, each in wanted.items()}
+    return [
+        {**role, "database_settings": {**role.get("database_settings", {}), **needed[role["name"]]}}
+        if needed.get(role["name"])
+        else role
+        for role in roles
+    ]
+
+
 def connection_files(
     databases: list[dict[str, Any]], passwords: dict[str, str], host: str, port: int, ca: str
 ) -> list[dict[str, str]]:

@@ -96,6 +96,7 @@ def vectors(count: int, dimensions: int, seed: int) -> list[str]:
 def make_template(server: Server, name: str) -> None:
     """A database at the collection's schema with a collection in order, to be copied."""
     schema = (ROOT / "files/schema/admindb.sql").read_text(encoding="utf-8")
+    server.sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     server.sql(f"CREATE DATABASE {name}")
     server.sql(schema.replace("vector(768)", f"vector({DIMENSIONS})").replace(": 768", f": {DIMENSIONS}"), db=name)
     server.sql(

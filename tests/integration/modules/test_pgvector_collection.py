@@ -32,8 +32,9 @@ def template(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def collection(server: Server, template: str) -> Iterator[Collection]:
-    server.sql(f"CREATE DATABASE vector_collection TEMPLATE {template}")
     made = Collection(server, "vector_collection")
+    made.drop()
+    server.sql(f"CREATE DATABASE vector_collection TEMPLATE {template}")
     yield made
     made.drop()
 
@@ -44,7 +45,7 @@ def fill(collection: Collection, table: str, kind: str, dimensions: int, rows: i
         f'CREATE TABLE {table} (id int PRIMARY KEY, "the ve\'c""tor %" {kind}({dimensions}))', db=collection.db
     )
     collection.sql(
-        f"INSERT INTO {table} SELECT n, v::{kind} FROM unnest(%s::text[]) WITH ORDINALITY u(v, n)",
+        f"INSERT INTO {table.replace('%', '%%')} SELECT n, v::{kind} FROM unnest(%s::text[]) WITH ORDINALITY u(v, n)",
         vectors(rows, dimensions, 2),
     )
     collection.sql(f"ANALYZE {table}")
@@ -311,25 +312,23 @@ def test_build_in_progress_is_left_alone(collection: Collection) -> None:
 def test_failed_build_leaves_nothing_behind(collection: Collection) -> None:
     """A build that ends midway: one sentence, no invalid index, and the next run builds it."""
     collection.sql("DROP INDEX embedding_hnsw")
-    stop = threading.Event()
-
-    def cancel() -> None:
-        while not stop.wait(0.01):
-            collection.sql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index WHERE index_relid <> 0")
-
     blocker = collection.server.connect(collection.db)
     blocker.autocommit = False
     with blocker.cursor() as cursor:
         cursor.execute("LOCK TABLE langchain_pg_embedding IN ROW EXCLUSIVE MODE")
+
+    def cancel() -> None:
+        query = "SELECT pg_cancel_backend(pid) FROM pg_stat_progress_create_index WHERE index_relid <> 0"
+        deadline = time.monotonic() + 60
+        while not collection.sql(query) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        blocker.close()
+
     thread = threading.Thread(target=cancel)
     thread.start()
-    try:
-        with pytest.raises(Failed, match="run again"):
-            collection.call("present")
-    finally:
-        stop.set()
-        thread.join()
-        blocker.close()
+    with pytest.raises(Failed, match="run again"):
+        collection.call("present")
+    thread.join()
     assert collection.sql("SELECT 1 FROM pg_index WHERE NOT indisvalid") == []
     assert found(collection.call("present")) == {}
 

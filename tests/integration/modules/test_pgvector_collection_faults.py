@@ -334,8 +334,9 @@ def template(server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def collection(server: Server, template: str) -> Iterator[Collection]:
-    server.sql(f"CREATE DATABASE vector_fault TEMPLATE {template}")
     made = Collection(server, "vector_fault")
+    made.drop()
+    server.sql(f"CREATE DATABASE vector_fault TEMPLATE {template}")
     yield made
     made.drop()
     server.sql("ALTER ROLE vector_role RESET ALL")

@@ -1,0 +1,206 @@
+"""LangChain's clients on tables of many shapes: what the module says of them is what they really do."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from .collections import DECLARED, DIMENSIONS, Collection, found, make_template
+from .conftest import ROOT, Server
+
+HERE = Path(__file__).parent / "clients"
+SERVICE = "admin_api_service"
+PASSWORD = "for-tests-ONLY-3"
+CLIENTS = ("langchain_postgres.PGVector", "langchain_postgres.PGVectorStore", "langchain_community.PGVector")
+COLLECTION = "collection_id uuid REFERENCES langchain_pg_collection (uuid) ON DELETE CASCADE"
+VECTOR = f"embedding vector({DIMENSIONS})"
+REMAKE = "DROP TABLE langchain_pg_embedding; CREATE TABLE {table} ({columns})"
+
+
+def remake(*columns: str, table: str = "langchain_pg_embedding") -> str:
+    return REMAKE.format(table=table, columns=", ".join(columns))
+
+
+def alter(change: str) -> str:
+    return f"ALTER TABLE langchain_pg_embedding {change}"
+
+
+# Shapes of the table; what the clients do on each is asked of them, not written here.
+VARIANTS: dict[str, str] = {
+    "superset": "",
+    "deployed": remake(
+        "uuid uuid PRIMARY KEY DEFAULT gen_random_uuid()",
+        *(COLLECTION, VECTOR, "document text NOT NULL", "cmetadata jsonb DEFAULT '{}'", "custom_id varchar(255)"),
+        "document_id uuid REFERENCES documents (id) ON DELETE CASCADE",
+    ),
+    "made_by_langchain_postgres": remake(
+        "id varchar PRIMARY KEY", COLLECTION, VECTOR, "document varchar", "cmetadata jsonb"
+    ),
+    "made_by_langchain_community": remake(
+        *("uuid uuid PRIMARY KEY", COLLECTION, VECTOR, "document varchar", "cmetadata jsonb", "custom_id varchar")
+    ),
+    "id_of_type_uuid": remake(
+        *("id uuid PRIMARY KEY DEFAULT gen_random_uuid()", COLLECTION, VECTOR, "document text", "cmetadata jsonb")
+    ),
+    "id_generated": remake(
+        "uuid uuid PRIMARY KEY DEFAULT gen_random_uuid()",
+        "id varchar GENERATED ALWAYS AS (uuid::text) STORED UNIQUE",
+        *(COLLECTION, VECTOR, "document text", "cmetadata jsonb", "custom_id varchar"),
+    ),
+    "id_not_unique": alter("DROP CONSTRAINT langchain_pg_embedding_pkey"),
+    "cmetadata_json": "DROP INDEX ix_cmetadata_gin;"
+    + alter("ALTER cmetadata DROP DEFAULT, ALTER cmetadata TYPE json USING cmetadata::json"),
+    "another_required_column": alter("ADD tenant text NOT NULL"),
+    "another_required_column_with_default": alter("ADD tenant text NOT NULL DEFAULT 'us'"),
+    "without_custom_id": alter("DROP custom_id"),
+    "half_precision": alter(f"ALTER embedding TYPE halfvec({DIMENSIONS})"),
+    "own_table": remake("key uuid PRIMARY KEY", VECTOR, "body text", "facts jsonb", table="chunks"),
+}
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """An environment with the clients, made once for its list of packages."""
+    requirements = HERE / "requirements.txt"
+    home = ROOT / ".cache" / "langchain"
+    stamp = home / "requirements.txt"
+    if not stamp.is_file() or stamp.read_bytes() != requirements.read_bytes():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        subprocess.run(
+            [str(home / "bin/pip"), "install", "--quiet", "--requirement", str(requirements)], check=True, timeout=900
+        )
+        stamp.write_bytes(requirements.read_bytes())
+    return str(home / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def tls(server: Server) -> Iterator[None]:
+    """A certificate for the server, which it takes without a restart."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    for file, content in (
+        ("server.crt", certificate.public_bytes(serialization.Encoding.PEM)),
+        ("server.key", private),
+    ):
+        server.sql(
+            f"COPY (SELECT %s) TO PROGRAM 'base64 -d > {file} && chmod 600 {file}'", base64.b64encode(content).decode()
+        )
+    server.sql("ALTER SYSTEM SET ssl = on")
+    server.sql("SELECT pg_reload_conf()")
+    yield
+    server.sql("ALTER SYSTEM RESET ssl")
+    server.sql("SELECT pg_reload_conf()")
+
+
+@pytest.fixture(scope="module")
+def variants(server: Server, tls: None) -> Iterator[dict[str, Collection]]:
+    """One database per shape, its rows left out, open to the service's role as the collection's roles leave it."""
+    make_template(server, "vector_clients_template")
+    server.sql("DELETE FROM langchain_pg_embedding", db="vector_clients_template")
+    server.sql(f"CREATE ROLE {SERVICE} LOGIN PASSWORD '{PASSWORD}'")
+    made = {}
+    for name, statements in VARIANTS.items():
+        one = made[name] = Collection(server, f"vector_client_{name}")
+        one.drop()
+        server.sql(f"CREATE DATABASE {one.db} TEMPLATE vector_clients_template")
+        if statements:
+            one.sql(statements)
+        one.sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {SERVICE}")
+    yield made
+    for one in made.values():
+        one.drop()
+    server.sql("DROP DATABASE vector_clients_template WITH (FORCE)")
+    server.sql(f"DROP ROLE {SERVICE}")
+
+
+def column(candidates: tuple[str, ...], there: set[str]) -> str:
+    return next((name for name in candidates if name in there), candidates[0])
+
+
+def jobs(name: str, one: Collection) -> list[dict[str, Any]]:
+    """Each client, PGVectorStore with every column that could be its id."""
+    url = f"postgresql+DRIVER://{SERVICE}:{PASSWORD}@127.0.0.1:{one.server.port}/{one.db}?sslmode=require"
+    table = "chunks" if name == "own_table" else "langchain_pg_embedding"
+    there = {
+        row[0]
+        for row in one.sql("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0", table)
+    }
+    columns = {
+        "content_column": column(("document", "body"), there),
+        "embedding_column": "embedding",
+        "metadata_json_column": column(("cmetadata", "facts"), there),
+    }
+    common = {"variant": name, "url": url, "collection": "admin_documents", "dimensions": DIMENSIONS, "table": table}
+    ids = [key for key in ("id", "uuid", "key") if key in there]
+    return [
+        {**common, "client": CLIENTS[0]},
+        *({**common, "client": CLIENTS[1], "columns": {**columns, "id_column": key}} for key in ids),
+        {**common, "client": CLIENTS[2]},
+    ]
+
+
+@pytest.fixture(scope="module")
+def tried(variants: dict[str, Collection], python: str) -> dict[tuple[str, str], list[dict[str, str]]]:
+    """What came of each client on each shape, by every way that it can be set up."""
+    asked = [job for name, one in variants.items() for job in jobs(name, one)]
+    done = subprocess.run(
+        [python, str(HERE / "try_clients.py")],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    results: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for job, result in zip(asked, json.loads(done.stdout.splitlines()[-1]), strict=True):
+        results.setdefault((job["variant"], job["client"]), []).append(result)
+    return results
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_verdict_is_what_the_client_does(
+    variants: dict[str, Collection], tried: dict[tuple[str, str], list[dict[str, str]]], variant: str, client: str
+) -> None:
+    arguments = {"table": "chunks"} if variant == "own_table" else {}
+    said = variants[variant].call(**arguments)["stats"]["clients"][client]
+    did = tried[variant, client]
+    works = any(not any(result.values()) for result in did)
+    assert said["works"] == works, (said, did)
+    assert bool(said["reasons"]) == (not works)
+
+
+def test_superset_serves_all_clients(
+    variants: dict[str, Collection], tried: dict[tuple[str, str], list[dict[str, str]]]
+) -> None:
+    for client in CLIENTS:
+        assert any(not any(result.values()) for result in tried["superset", client]), tried["superset", client]
+    result = variants["superset"].call("present", **DECLARED)
+    assert found(result) == {}
