@@ -10,6 +10,7 @@ sentence that names the object and the remedy.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -209,6 +210,18 @@ class Session:
         """Major version of the server, such as 15."""
         return int(self.connection.server_version) // 10000
 
+    @property
+    def user(self) -> str:
+        """Role that the session connected as."""
+        return str(self.connection.info.user)
+
+    def rows(self, statement: Any, params: Sequence[Any] | None = None) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Send one statement, return the names of its columns and its rows as they come."""
+        with self.connection.cursor() as cursor:
+            self.statements += 1
+            cursor.execute(statement, params)
+            return [column.name for column in cursor.description], cursor.fetchall()
+
     def query(self, statement: Any, params: Sequence[Any] | Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Send one statement, return its rows as dictionaries (none for a statement that returns none)."""
         with self.connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
@@ -222,6 +235,12 @@ class Session:
             self.statements += 1
             cursor.execute(statement, params)
             return int(cursor.rowcount)
+
+    def copy_in(self, statement: str, rows: str) -> None:
+        """Send rows through COPY … FROM stdin."""
+        with self.connection.cursor() as cursor:
+            self.statements += 1
+            cursor.copy_expert(statement, io.StringIO(rows))
 
     def render(self, statement: Any) -> str:
         """The text that the server would receive for a psycopg2.sql composition."""

@@ -1,0 +1,212 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Indexes that no constraint owns, their validity among what is compared."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import (
+    RELATION,
+    USER_SCHEMA,
+    comment,
+    comment_join,
+    extension_member,
+    named,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
+    Attribute,
+    Change,
+    Creation,
+    Key,
+    Kind,
+    Step,
+    Thing,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.options import normal_options
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import (
+    dotted,
+    ident,
+    literal,
+    names_clause,
+    options_clause,
+)
+
+_address = named("INDEX")
+
+# Keys are told by name, collation, operator class and order; an expression is deparsed.
+QUERY = f"""
+SELECT ARRAY[n.nspname, i.relname]::text[] AS id, i.oid AS _oid, {RELATION} AS _relation,
+       ARRAY[tn.nspname, c.relname]::text[] AS _table_path, c.relkind = 'p' AS _partitioned,
+       pg_catalog.format('%I.%I', tn.nspname, c.relname) AS "table", am.amname::text AS method,
+       x.indisunique AS unique, x.indnullsnotdistinct AS nulls_not_distinct, k.columns, k.include,
+       CASE WHEN x.indpred IS NOT NULL THEN pg_catalog.pg_get_expr(x.indpred, x.indrelid) END AS predicate,
+       i.reloptions AS options, ts.spcname::text AS tablespace, x.indisvalid AND x.indisready AS valid,
+       x.indisclustered AS clustered, k.statistics,
+       CASE WHEN i.relispartition THEN (
+           SELECT pg_catalog.format('%I.%I', pn.nspname, p.relname) FROM pg_catalog.pg_inherits h
+           JOIN pg_catalog.pg_class p ON p.oid = h.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
+           WHERE h.inhrelid = i.oid) END AS attached_to,
+       d.description AS comment
+FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace JOIN pg_catalog.pg_am am ON am.oid = i.relam
+JOIN pg_catalog.pg_class c ON c.oid = x.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = i.reltablespace
+JOIN LATERAL (
+    SELECT pg_catalog.array_agg(
+               CASE WHEN x.indkey[s.k] = 0 THEN '(' || pg_catalog.pg_get_indexdef(i.oid, s.k + 1, false) || ')'
+                    ELSE pg_catalog.quote_ident(a.attname) END
+               || CASE WHEN x.indcollation[s.k] NOT IN (0, ka.attcollation)
+                            OR (x.indkey[s.k] = 0 AND x.indcollation[s.k] NOT IN (0, 100)) THEN (
+                   SELECT pg_catalog.format(' COLLATE %I.%I', cn.nspname, co.collname)
+                   FROM pg_catalog.pg_collation co JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
+                   WHERE co.oid = x.indcollation[s.k]) ELSE '' END
+               || CASE WHEN o.options IS NOT NULL OR NOT oc.opcdefault
+                       THEN pg_catalog.format(' %I.%I', ocn.nspname, oc.opcname) ELSE '' END
+               || CASE WHEN o.options IS NOT NULL THEN ' (' || o.options || ')' ELSE '' END
+               || CASE WHEN x.indoption[s.k] & 1 = 1 THEN ' DESC' ELSE '' END
+               || CASE x.indoption[s.k] & 3 WHEN 1 THEN ' NULLS LAST' WHEN 2 THEN ' NULLS FIRST' ELSE '' END
+               ORDER BY s.k) FILTER (WHERE s.k < x.indnkeyatts) AS columns,
+           pg_catalog.array_agg(a.attname::text ORDER BY s.k) FILTER (WHERE s.k >= x.indnkeyatts) AS include,
+           pg_catalog.array_agg((s.k + 1) || '=' || ia.attstattarget ORDER BY s.k)
+               FILTER (WHERE ia.attstattarget >= 0) AS statistics
+    FROM pg_catalog.generate_series(0, x.indnatts - 1) s(k)
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[s.k] AND a.attnum <> 0
+    LEFT JOIN pg_catalog.pg_attribute ka ON ka.attrelid = x.indrelid AND ka.attnum = x.indkey[s.k] AND ka.attnum > 0
+    JOIN pg_catalog.pg_attribute ia ON ia.attrelid = i.oid AND ia.attnum = s.k + 1
+    CROSS JOIN LATERAL (SELECT pg_catalog.string_agg(o, ', ') AS options FROM pg_catalog.unnest(ia.attoptions) o
+                        WHERE o NOT LIKE 'pg\\_attver=%') o
+    LEFT JOIN pg_catalog.pg_opclass oc ON oc.oid = x.indclass[s.k]
+    LEFT JOIN pg_catalog.pg_namespace ocn ON ocn.oid = oc.opcnamespace) k ON true
+{comment_join("pg_class", "i.oid")}
+WHERE {USER_SCHEMA.replace("n.", "tn.")} AND c.relkind IN ('r', 'p', 'm') AND NOT {extension_member("pg_class", "c.oid")}
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
+"""
+
+
+def _refine(attributes: dict[str, Any], _facts: dict[str, Any]) -> None:
+    attributes["options"] = normal_options(attributes["options"], attributes["method"])
+
+
+def _text(thing: Thing, concurrently: bool) -> str:
+    has = thing.attributes
+    text = "CREATE " + ("UNIQUE " if has["unique"] else "") + "INDEX " + ("CONCURRENTLY " if concurrently else "")
+    text += f"{ident(thing.identity[1])} ON {'ONLY ' if thing.facts['partitioned'] else ''}{has['table']}"
+    text += f" USING {ident(has['method'])} ({', '.join(has['columns'])})"
+    text += f" INCLUDE ({', '.join(ident(name) for name in has['include'])})" if has["include"] else ""
+    text += " NULLS NOT DISTINCT" if has["nulls_not_distinct"] else ""
+    text += f" WITH ({options_clause(has['options'])})" if has["options"] else ""
+    text += f" TABLESPACE {ident(has['tablespace'])}" if has["tablespace"] else ""
+    return text + (f" WHERE {has['predicate']}" if has["predicate"] is not None else "")
+
+
+def _create(creation: Creation) -> list[Step]:
+    thing = creation.thing
+    plain = creation.fresh or thing.facts["partitioned"] or thing.facts["relation"] != "table"
+    steps = [Step(_text(thing, concurrently=not plain), alone=not plain, replay=_text(thing, concurrently=False))]
+    if not thing.attributes["valid"] and not thing.facts["partitioned"]:
+        # Only the copy of a live schema holds such an index.
+        name = literal(dotted(thing.identity))
+        steps.append(
+            Step(f"UPDATE pg_catalog.pg_index SET indisvalid = false WHERE indexrelid = {name}::pg_catalog.regclass")
+        )
+    return steps
+
+
+def _options(change: Change) -> Optional[list[Step]]:
+    """Parameters that a build used up need another build."""
+    if change.wanted.attributes["method"] in ("hnsw", "ivfflat", "bloom"):
+        return None
+    names = {option.partition("=")[0] for option in change.new}
+    gone = [option for option in change.old if option.partition("=")[0] not in names]
+    steps = [Step(f"ALTER {_address(change.wanted)} RESET ({names_clause(gone)})")] if gone else []
+    if change.new:
+        steps.append(Step(f"ALTER {_address(change.wanted)} SET ({options_clause(change.new)})"))
+    return steps
+
+
+def _tablespace(change: Change) -> list[Step]:
+    hazard = "rewrite_table" if change.data.has_rows(change.wanted.facts["table_path"]) else ""
+    return [Step(f"ALTER {_address(change.wanted)} SET TABLESPACE {ident(change.new or 'pg_default')}", hazard=hazard)]
+
+
+def _clustered(change: Change) -> list[Step]:
+    has = change.wanted.attributes
+    action = f"CLUSTER ON {ident(change.wanted.identity[1])}" if change.new else "SET WITHOUT CLUSTER"
+    noun = "MATERIALIZED VIEW" if change.wanted.facts["relation"] == "materialized view" else "TABLE"
+    return [Step(f"ALTER {noun} {has['table']} {action}", late=bool(change.new))]
+
+
+def _statistics(change: Change) -> list[Step]:
+    before, after = (dict(entry.split("=") for entry in some or ()) for some in (change.old, change.new))
+    return [
+        Step(f"ALTER {_address(change.wanted)} ALTER COLUMN {number} SET STATISTICS {after.get(number, '-1')}")
+        for number in sorted({*before, *after}, key=int)
+        if before.get(number) != after.get(number)
+    ]
+
+
+def _attached_to(change: Change) -> Optional[list[Step]]:
+    if change.new is None or change.old is not None:
+        return None
+    return [Step(f"ALTER INDEX {change.new} ATTACH PARTITION {dotted(change.wanted.identity)}", late=True)]
+
+
+def _valid(change: Change) -> Optional[list[Step]]:
+    """The index of a partitioned table becomes valid when the last partition has its own."""
+    return [] if change.wanted.facts["partitioned"] else None
+
+
+def _remake_hazard(change: Change) -> str:
+    return "rebuild_index" if change.found.attributes["valid"] else ""
+
+
+def _drop(thing: Thing) -> list[Step]:
+    busy = thing.facts["relation"] == "table" and not thing.facts["partitioned"]
+    busy = busy and not thing.attributes["attached_to"]
+    name = dotted(thing.identity)
+    if busy:
+        return [Step(f"DROP INDEX CONCURRENTLY {name}", alone=True, replay=f"DROP INDEX {name}")]
+    return [Step(f"DROP INDEX {name}")]
+
+
+def _parent(thing: Thing) -> Optional[Key]:
+    return str(thing.facts["relation"]), tuple(thing.facts["table_path"])
+
+
+def _probe(thing: Thing, attribute: str, text: str) -> Optional[str]:
+    return f"SELECT ({text}) AS x FROM {thing.attributes['table']}" if attribute == "predicate" else None
+
+
+KIND = Kind(
+    name="index",
+    catalog="pg_class",
+    rank=61,
+    query=QUERY,
+    attributes={
+        "table": Attribute(),
+        "method": Attribute(),
+        "unique": Attribute(),
+        "nulls_not_distinct": Attribute(),
+        "columns": Attribute(deparsed=True),
+        "include": Attribute(),
+        "predicate": Attribute(deparsed=True),
+        "valid": Attribute(_valid),
+        "options": Attribute(_options),
+        "tablespace": Attribute(_tablespace),
+        "clustered": Attribute(_clustered, initial=False),
+        "statistics": Attribute(_statistics, initial=None),
+        "attached_to": Attribute(_attached_to, initial=None),
+        "comment": comment(_address),
+    },
+    create=_create,
+    address=_address,
+    drop=_drop,
+    parent=_parent,
+    refine=_refine,
+    remake_hazard=_remake_hazard,
+    relation=True,
+    probe=_probe,
+)
