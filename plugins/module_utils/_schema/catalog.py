@@ -61,7 +61,7 @@ FROM pg_catalog.pg_constraint k WHERE k.contype IN ('p', 'u', 'x') AND k.conindi
 """
 # A sequence that a column owns is made before it all the same.
 EDGES_SQL = """
-SELECT d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid
+SELECT d.classid, d.objid, d.objsubid, d.refclassid, d.refobjid, d.refobjsubid, d.deptype = 'e' AS member
 FROM pg_catalog.pg_depend d
 WHERE d.objid >= 16384 AND (d.refobjid >= 16384 OR d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
                             OR d.deptype = 'e')
@@ -128,8 +128,12 @@ def read_edges(session: Session, snapshot: Snapshot) -> None:
     def key_of(class_: int, oid: int, sub: int) -> Any:
         return keys.get((class_, oid, sub)) or keys.get((class_, oid, 0))
 
-    for row in session.rows(EDGES_SQL)[1]:
-        dependent, needed = key_of(*row[:3]), key_of(*row[3:])
+    rows = session.rows(EDGES_SQL)[1]
+    for row in rows:
+        if row[6]:
+            keys.setdefault(row[:3], key_of(*row[3:6]))
+    for row in rows:
+        dependent, needed = key_of(*row[:3]), key_of(*row[3:6])
         if dependent and needed and dependent != needed:
             edges.setdefault(dependent, set()).add(needed)
     for thing in snapshot.things.values():

@@ -93,6 +93,10 @@ class Step(NamedTuple):
     replay: Optional[str] = None
     key: Optional[Key] = None
     attribute: str = ""
+    # Why no permission helps: what the user has to do first.
+    blocked: str = ""
+    # Removes what an interrupted attempt of it left behind.
+    undo: str = ""
 
 
 class Change(NamedTuple):
@@ -121,11 +125,15 @@ class Data(NamedTuple):
 
     filled: frozenset[Identity] = frozenset()
     nulls: frozenset[Identity] = frozenset()
+    violated: frozenset[Key] = frozenset()
     # For a scratch copy and for an empty database.
     empty: bool = False
 
     def has_rows(self, table: Sequence[str]) -> bool:
         return not self.empty and tuple(table) in self.filled
+
+    def violates(self, key: Key) -> bool:
+        return not self.empty and key in self.violated
 
     def has_nulls(self, column: Sequence[str]) -> bool:
         return not self.empty and tuple(column) in self.nulls

@@ -6,21 +6,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema import cache as caching
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema import deparse
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import settle, take_snapshot
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.apply import apply, lock, text_of
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import (
+    read_edges,
+    settle,
+    take_snapshot,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.compare import (
+    ancestors,
     compare,
     ignoring,
     object_name,
     reported,
     sentence,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import Drift, SchemaError, Snapshot
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
+    Data,
+    Drift,
+    SchemaError,
+    Snapshot,
+    Step,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.plan import plan
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.questions import ask
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.replay import replay
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.scratch import (
     LIKENESS_SQL,
     Workshop,
@@ -50,6 +65,7 @@ class Run:
         self.definition: str = self.params["definition"]
         self.ignored = ignoring(self.params["ignore"])
         self._scratch: Optional[Session] = None
+        self.learnt = False
 
     def read(self) -> None:
         """Both sides, the declared one from where it is kept, if it is."""
@@ -79,50 +95,181 @@ class Run:
             load(self.workshop, self._scratch, self.definition, self.settings)
         return self._scratch
 
+    def remember(self) -> None:
+        """Keep spellings that were found to mean the same."""
+        if self.learnt:
+            self.cache.write(self.key, self.declared, self.fingerprint)
+            self.learnt = False
+
     def declare(self) -> None:
         """Load the definition and look at what it made."""
         self.declared = take_snapshot(self.scratch())
         self.fingerprint = caching.fingerprint(self.declared)
         self.cache.write(self.key, self.declared, self.fingerprint)
 
-    def compare(self) -> list[Drift]:
-        """What differs, spellings aside."""
-        drift = compare(self.declared, self.actual, self.params["privileges"], self.ignored)
-        doubtful = deparse.questionable(drift)
+    def compare(self, actual: Snapshot) -> list[Drift]:
+        """What differs from the declared schema, spellings aside; known spellings are remembered."""
+        drift = compare(self.declared, actual, self.params["privileges"], self.ignored)
         settled = []
-        for item in doubtful:
+        for item in deparse.questionable(drift):
             known = self.cache.alternates.setdefault(deparse.spelling(item), [])
             if item.actual in known:
                 settled.append(item)
-            elif deparse.same(self.scratch(), item, self.declared, self.actual):
+            elif deparse.same(self.scratch(), item, self.declared, actual):
                 known.append(item.actual)
                 settled.append(item)
-        if settled:
-            for item in settled:
-                thing = self.actual.things[item.kind, item.identity]
-                thing.attributes[item.attribute] = item.expected
-            self.cache.write(self.key, self.declared, self.fingerprint)
+                self.learnt = True
         return [item for item in drift if item not in settled]
+
+    def same_as_live(self, inner: Session, copy: Snapshot) -> list[Drift]:
+        """What a copy of the live schema lacks, spellings aside."""
+        drift = compare(self.actual, copy, self.params["privileges"])
+        doubtful = deparse.questionable(drift)
+        if doubtful:
+            with inner.transaction():
+                doubtful = [item for item in doubtful if deparse.same(inner, item, self.actual, copy)]
+        return [item for item in drift if item not in doubtful]
+
+    def first_plan(self, drift: Sequence[Drift], data: Data) -> list[Step]:
+        """The plan as it looks before it was tried: whom it endangers is clear from it."""
+        read_edges(self.reader, self.actual)
+        # A snapshot that was kept knows nothing about dependencies.
+        self.declared = take_snapshot(self.scratch())
+        read_edges(self.scratch(), self.declared)
+        return plan(drift, self.declared, self.actual, data, self.params["privileges"])
+
+    def proved_plan(self, data: Data) -> list[Step]:
+        """Replay the plan on a copy of the live schema, made for it; it has to end as declared."""
+        privileges = self.params["privileges"]
+        with self.workshop.database() as inner:
+            settle(inner)
+            made = replay(
+                inner, self.actual, Data(empty=True), privileges, lambda _live, copy: self.same_as_live(inner, copy)
+            )
+            if made.drift:
+                raise SchemaError(
+                    f"The schema of database {self.target} cannot be copied for a trial, so nothing was changed: "
+                    f"{sentence(made.drift[0])}{'; ' + made.complaint if made.complaint else ''}; "
+                    "bring that object in order by hand."
+                )
+            done = replay(inner, self.declared, data, privileges, lambda _declared, copy: self.compare(copy))
+            if done.drift:
+                raise SchemaError(
+                    f"The plan for database {self.target} would not end as declared, so nothing was changed: "
+                    f"{sentence(done.drift[0])}{'; ' + done.complaint if done.complaint else ''}; "
+                    "make that change by hand or by a migration."
+                )
+        return done.steps
+
+    def apply(self, steps: Sequence[Step], before: str) -> None:
+        """Write, unless the schema is no longer the one that the plan was made for."""
+        self.reader.rollback()
+        writer = self.stack.enter_context(session(self.module, self.target, autocommit=True))
+        lock(writer)
+        settle(writer)
+        if caching.fingerprint(take_snapshot(writer)) != before:
+            raise SchemaError(
+                f"The schema of database {self.target} changed while the plan was made, so nothing was done: run again."
+            )
+        apply(writer, steps, self.params["lock_timeout"], self.params["statement_timeout"])
+        settle(writer)
+        rest = self.compare(take_snapshot(writer))
+        if rest:
+            raise SchemaError(
+                f"After {len(steps)} statements {failure(rest, self.target)[:-1]}: another session or an event trigger "
+                "changed it meanwhile; run again."
+            )
+
+
+def permitted(steps: Sequence[Step], allow: Sequence[str], target: str) -> None:
+    """Refuse before anything is done, naming hazards and objects."""
+    blocked = [step for step in steps if step.blocked]
+    if blocked:
+        step = blocked[0]
+        kind, identity = step.key or ("", ())
+        raise Refused(
+            f"Database {target} cannot be brought to its declared schema: {object_name(kind, identity)}: {kind} "
+            f"({step.hazard}): {step.blocked}."
+        )
+    refused: dict[str, list[str]] = {}
+    for step in steps:
+        if step.hazard and not {step.hazard, "all"} & set(allow):
+            name = object_name(*(step.key or ("", ())))
+            if name not in refused.setdefault(step.hazard, []):
+                refused[step.hazard].append(name)
+    if refused:
+        named = "; ".join(f"{hazard} ({', '.join(names[:NAMED])})" for hazard, names in sorted(refused.items()))
+        raise Refused(
+            f"Bringing database {target} to its declared schema needs what is not allowed, so nothing was changed: "
+            f"{named}; permit it by allow: [{', '.join(sorted(refused))}], or correct the definition."
+        )
+
+
+class Refused(SchemaError):
+    """A plan that is not carried out."""
 
 
 def run(module: Module) -> dict[str, Any]:
     """Do what the module is asked for, and give its result."""
     with ExitStack() as stack:
         job = Run(module, stack)
+        result: dict[str, Any] = {}
         try:
             job.read()
-            drift = job.compare()
+            before = caching.fingerprint(job.actual)
+            drift = job.compare(job.actual)
+            job.remember()
             shown = reported(drift, job.declared, job.actual)
+            result = outcome(job, shown, [])
+            if not drift:
+                return result
+            data = ask(job.reader, drift, job.declared, job.actual)
+            steps = job.first_plan(drift, data)
+            result = outcome(job, shown, steps)
+            if module.params["state"] == "verified":
+                if module.params["fail_on_drift"]:
+                    module.fail_json(msg=failure(shown, job.target), **result)
+                return result
+            permitted(steps, module.params["allow"], job.target)
+            steps = job.proved_plan(data)
+            job.remember()
+            permitted(steps, module.params["allow"], job.target)
+            result = outcome(job, shown, steps)
+            if not module.check_mode:
+                job.apply(steps, before)
         except SchemaError as error:
-            module.fail_json(msg=str(error))
-        return {
-            "changed": False,
-            "in_sync": not drift,
-            "drift": [entry(item) for item in shown],
-            "queries": [],
-            "diff": difference(shown),
-            "fingerprint": job.fingerprint,
-        }
+            module.fail_json(msg=str(error), **result)
+        result["changed"] = True
+        result["queries"] = [text_of(step, job.target) for step in steps]
+        return result
+
+
+def outcome(job: Run, shown: Sequence[Drift], steps: Sequence[Step]) -> dict[str, Any]:
+    return {
+        "changed": False,
+        "in_sync": not shown,
+        "drift": [entry(item, steps_for(item, shown, steps, job)) for item in shown],
+        "queries": [],
+        "diff": difference(shown),
+        "fingerprint": job.fingerprint,
+    }
+
+
+def steps_for(item: Drift, shown: Sequence[Drift], steps: Sequence[Step], job: Run) -> list[Step]:
+    """The statements that make one difference good, those for its parts among them."""
+    own = (item.kind, item.identity)
+    named = {(other.kind, other.identity) for other in shown}
+    found = []
+    for step in steps:
+        key = step.key
+        if key == own and (item.change != "different" or step.attribute in ("", item.attribute)):
+            found.append(step)
+        elif key is not None and key not in named:
+            thing = job.declared.things.get(key) or job.actual.things.get(key)
+            side = job.declared if key in job.declared.things else job.actual
+            if thing and own in ancestors(thing, side):
+                found.append(step)
+    return [step._replace(sql=text_of(step, job.target)) for step in found]
 
 
 def entry(item: Drift, steps: Sequence[Any] = ()) -> dict[str, Any]:

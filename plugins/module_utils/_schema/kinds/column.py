@@ -120,6 +120,7 @@ def foreign_options(options: list[str]) -> str:
     return ", ".join(f"{ident(name)} {literal(value)}" for name, _equals, value in pairs)
 
 
+_NO_DEFAULT = "there are rows without a value and the column has no default: give it one, or fill them in by a migration"
 # A default of these functions is worked out once for all rows that are there already.
 _STABLE = ("now()", "CURRENT_TIMESTAMP", "CURRENT_DATE", "LOCALTIMESTAMP", "LOCALTIME", "CURRENT_TIME", "CURRENT_USER")
 
@@ -150,7 +151,8 @@ def _create(creation: Creation) -> list[Step]:
     if has["default"] is None:
         steps = [Step(head + clause(column, creation.expected, bare=True))]
         if has["not_null"]:
-            steps.append(Step(_alter(column, "SET NOT NULL", only=False), hazard="set_not_null_over_nulls"))
+            set_it = Step(_alter(column, "SET NOT NULL", only=False), hazard="set_not_null_over_nulls")
+            steps.append(set_it._replace(blocked=_NO_DEFAULT))
         return steps
     if constant(has["default"]):
         return [Step(head + clause(column, creation.expected))]
@@ -256,7 +258,8 @@ def _not_null(change: Change) -> list[Step]:
     if not change.new:
         return [Step(_alter(column, "DROP NOT NULL", only=False))]
     if change.data.has_nulls(column.identity):
-        steps = [Step(text.sql, hazard="set_not_null_over_nulls", alone=True) for text in fill(column)]
+        blocked = "" if column.attributes["default"] is not None else _NO_DEFAULT
+        steps = [step._replace(hazard="set_not_null_over_nulls", blocked=blocked) for step in fill(column)]
         return [*steps, *not_null_steps(column)]
     if change.data.has_rows(column.identity[:2]) and column.facts["relation"] == "table":
         return not_null_steps(column)

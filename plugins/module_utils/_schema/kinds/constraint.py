@@ -128,7 +128,8 @@ def _key_by_index(thing: Thing) -> list[Step]:
     text += f" WITH ({options_clause(has['options'])})" if has["options"] else ""
     text += f" TABLESPACE {ident(has['tablespace'])}" if has["tablespace"] else ""
     add = f"ALTER TABLE {table} ADD CONSTRAINT {index} {has['type'].upper()} USING INDEX {index}{_deferring(has)}"
-    return [Step(text, alone=True), Step(add, alone=True)]
+    undo = f"DROP INDEX CONCURRENTLY IF EXISTS {dotted((thing.identity[0], thing.identity[2]))}"
+    return [Step(text, alone=True, replay=text.replace(" CONCURRENTLY", "", 1), undo=undo), Step(add, alone=True, replay=add)]
 
 
 def _create(creation: Creation) -> list[Step]:
@@ -141,6 +142,9 @@ def _create(creation: Creation) -> list[Step]:
     foreign = "FOREIGN " if thing.facts["relation"] == "foreign table" else ""
     only = "ONLY " if thing.facts["partitioned"] and keyed else ""
     quiet = creation.fresh or not creation.data.has_rows(thing.identity[:2])
+    if creation.data.violates(thing.key):
+        add = f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition(thing)}"
+        return [Step(add, hazard="violated_constraint", blocked="rows violate it: correct them first")]
     if keyed and not quiet and not thing.facts["partitioned"]:
         return _key_by_index(thing)
     add = f"ALTER {foreign}TABLE {only}{table} ADD CONSTRAINT {name} {definition(thing)}"
@@ -157,7 +161,10 @@ def _validated(change: Change) -> Any:
     if not change.new:
         return None
     table, name = dotted(change.wanted.identity[:2]), ident(change.wanted.identity[2])
-    return [Step(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}", alone=True)]
+    step = Step(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}", alone=True)
+    if change.data.violates(change.wanted.key):
+        step = step._replace(hazard="violated_constraint", blocked="rows violate it: correct them first")
+    return [step]
 
 
 def _deferrable(change: Change) -> Any:
@@ -201,6 +208,26 @@ def _attached_to(change: Change) -> Any:
     if change.new is None:
         return None
     return [Step(f"ALTER INDEX {change.new} ATTACH PARTITION {_index(change.wanted)[6:]}", late=True)]
+
+
+def violation(thing: Thing) -> str:
+    """Write the query that finds a row which the constraint would refuse; empty where only trying tells."""
+    has = thing.attributes
+    table = dotted(thing.identity[:2])
+    if has["type"] == "check":
+        return f"SELECT FROM {table} WHERE NOT ({has['expression']})"
+    if has["type"] == "foreign key":
+        pairs = list(zip(has["columns"], has["referenced_columns"]))
+        joined = " AND ".join(f"r.{ident(theirs)} = t.{ident(own)}" for own, theirs in pairs)
+        given = " AND ".join(f"t.{ident(own)} IS NOT NULL" for own, _theirs in pairs)
+        missing = f"NOT EXISTS (SELECT FROM {has['references']} r WHERE {joined})"
+        return f"SELECT FROM {table} t WHERE {given} AND {missing}"
+    if has["type"] in ("primary key", "unique"):
+        columns = idents(has["columns"])
+        given = " AND ".join(f"{ident(name)} IS NOT NULL" for name in has["columns"])
+        where = "" if has["nulls_not_distinct"] else f" WHERE {given}"
+        return f"SELECT FROM {table}{where} GROUP BY {columns} HAVING pg_catalog.count(*) > 1"
+    return ""
 
 
 def _drop(thing: Thing) -> list[Step]:

@@ -42,6 +42,7 @@ SELECT ARRAY[n.nspname, i.relname]::text[] AS id, i.oid AS _oid, {RELATION} AS _
        ARRAY[tn.nspname, c.relname]::text[] AS _table_path, c.relkind = 'p' AS _partitioned,
        pg_catalog.format('%I.%I', tn.nspname, c.relname) AS "table", am.amname::text AS method,
        x.indisunique AS unique, x.indnullsnotdistinct AS nulls_not_distinct, k.columns, k.include,
+       k.names AS _names,
        CASE WHEN x.indpred IS NOT NULL THEN pg_catalog.pg_get_expr(x.indpred, x.indrelid) END AS predicate,
        i.reloptions AS options, ts.spcname::text AS tablespace, x.indisvalid AND x.indisready AS valid,
        x.indisclustered AS clustered, k.statistics,
@@ -69,6 +70,7 @@ JOIN LATERAL (
                || CASE WHEN x.indoption[s.k] & 1 = 1 THEN ' DESC' ELSE '' END
                || CASE x.indoption[s.k] & 3 WHEN 1 THEN ' NULLS LAST' WHEN 2 THEN ' NULLS FIRST' ELSE '' END
                ORDER BY s.k) FILTER (WHERE s.k < x.indnkeyatts) AS columns,
+           pg_catalog.array_agg(a.attname::text ORDER BY s.k) FILTER (WHERE s.k < x.indnkeyatts) AS names,
            pg_catalog.array_agg(a.attname::text ORDER BY s.k) FILTER (WHERE s.k >= x.indnkeyatts) AS include,
            pg_catalog.array_agg((s.k + 1) || '=' || ia.attstattarget ORDER BY s.k)
                FILTER (WHERE ia.attstattarget >= 0) AS statistics
@@ -105,7 +107,12 @@ def _text(thing: Thing, concurrently: bool) -> str:
 def _create(creation: Creation) -> list[Step]:
     thing = creation.thing
     plain = creation.fresh or thing.facts["partitioned"] or thing.facts["relation"] != "table"
-    steps = [Step(_text(thing, concurrently=not plain), alone=not plain, replay=_text(thing, concurrently=False))]
+    if creation.data.violates(thing.key):
+        text = _text(thing, concurrently=not plain)
+        return [Step(text, hazard="violated_constraint", blocked="rows violate it: correct them first")]
+    undo = "" if plain else f"DROP INDEX CONCURRENTLY IF EXISTS {dotted(thing.identity)}"
+    make = Step(_text(thing, concurrently=not plain), alone=not plain, replay=_text(thing, concurrently=False))
+    steps = [make._replace(undo=undo)]
     if not thing.attributes["valid"] and not thing.facts["partitioned"]:
         # Only the copy of a live schema holds such an index.
         name = literal(dotted(thing.identity))
@@ -161,6 +168,19 @@ def _valid(change: Change) -> Optional[list[Step]]:
 
 def _remake_hazard(change: Change) -> str:
     return "rebuild_index" if change.found.attributes["valid"] else ""
+
+
+def violation(thing: Thing) -> str:
+    """Write the query that finds what a unique index would refuse; expressions are left to the build."""
+    has = thing.attributes
+    if not has["unique"] or any(column.startswith("(") for column in has["columns"]):
+        return ""
+    names = thing.facts["names"]
+    given = [f"{ident(name)} IS NOT NULL" for name in names if not has["nulls_not_distinct"]]
+    given += [f"({has['predicate']})"] if has["predicate"] is not None else []
+    where = f" WHERE {' AND '.join(given)}" if given else ""
+    columns = ", ".join(ident(name) for name in names)
+    return f"SELECT FROM {has['table']}{where} GROUP BY {columns} HAVING pg_catalog.count(*) > 1"
 
 
 def _drop(thing: Thing) -> list[Step]:

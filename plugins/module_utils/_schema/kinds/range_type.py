@@ -35,6 +35,8 @@ SELECT ARRAY[n.nspname, t.typname]::text[] AS id, t.oid AS _oid,
        NULLIF(r.rngcanonical::pg_catalog.regproc::text, '-') AS canonical,
        NULLIF(r.rngsubdiff::pg_catalog.regproc::text, '-') AS difference,
        pg_catalog.format_type(r.rngmultitypid, NULL) AS multirange,
+       (SELECT ARRAY[mn.nspname, m.typname]::text[] FROM pg_catalog.pg_type m
+        JOIN pg_catalog.pg_namespace mn ON mn.oid = m.typnamespace WHERE m.oid = r.rngmultitypid) AS _multirange_path,
        pg_catalog.pg_get_userbyid(t.typowner) AS owner, {acl("t.typacl", "t.typowner")} AS privileges,
        d.description AS comment
 FROM pg_catalog.pg_range r JOIN pg_catalog.pg_type t ON t.oid = r.rngtypid

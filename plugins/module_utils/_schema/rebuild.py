@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Types and tables that no ALTER changes: the old one steps aside, and rows move over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Optional
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import Snapshot, Step, Thing
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted, ident, literal
+
+TYPES = ("enum", "domain", "composite type", "range type")
+ASIDE = "ai_micro_old"
+
+
+def _old_name(thing: Thing) -> str:
+    # A name has 63 bytes at most, and PostgreSQL would cut it in the middle.
+    short = thing.identity[-1].encode()[: 62 - len(ASIDE)].decode(errors="ignore")
+    return f"{ASIDE}_{short}"
+
+
+def old_type(thing: Thing) -> str:
+    """Address the type that stepped aside."""
+    noun = "DOMAIN" if thing.kind == "domain" else "TYPE"
+    return f"{noun} {dotted((thing.identity[0], _old_name(thing)))}"
+
+
+def rebuild_type(thing: Thing, hazard: str) -> list[Step]:
+    noun = "DOMAIN" if thing.kind == "domain" else "TYPE"
+    steps = [Step(f"ALTER {noun} {dotted(thing.identity)} RENAME TO {ident(_old_name(thing))}", hazard=hazard)]
+    if thing.kind == "range type":
+        multirange = thing.facts["multirange_path"]
+        name = f"{ASIDE}_{multirange[1]}"[:63]
+        steps.append(Step(f"ALTER TYPE {dotted(multirange)} RENAME TO {ident(name)}"))
+    return steps
+
+
+def convert_columns(columns: Iterable[Thing], expected: Snapshot) -> list[Step]:
+    """Give columns of the old type the new one, by way of their text."""
+    steps = []
+    for found in columns:
+        wanted = expected.things.get(found.key)
+        if wanted is None or found.facts["inherited"]:
+            continue
+        new = wanted.attributes["type"]
+        name, table = ident(found.identity[-1]), dotted(found.identity[:2])
+        text = "text" + "[]" * new.count("[]")
+        alter = f"ALTER TABLE {table} ALTER COLUMN {name}"
+        if found.attributes["default"] is not None:
+            steps.append(Step(f"{alter} DROP DEFAULT"))
+        steps.append(Step(f"{alter} TYPE {new} USING {name}::{text}::{new}"))
+        if wanted.attributes["default"] is not None:
+            steps.append(Step(f"{alter} SET DEFAULT {wanted.attributes['default']}"))
+    return steps
+
+
+def set_aside(thing: Thing, actual: Snapshot, hazard: str) -> list[Step]:
+    """Move a table with its indexes out of the way of the one that takes its name."""
+    steps = [Step(f"CREATE SCHEMA IF NOT EXISTS {ident(ASIDE)}")]
+    for other in actual.things.values():
+        if other.kind == "sequence" and other.attributes["owned_by"]:
+            owner = other.facts["owner_column"]
+            if tuple(owner[:2]) == thing.identity:
+                steps.append(Step(f"ALTER SEQUENCE {dotted(other.identity)} OWNED BY NONE"))
+    steps.append(Step(f"ALTER TABLE {dotted(thing.identity)} SET SCHEMA {ident(ASIDE)}", hazard=hazard))
+    return steps
+
+
+def move_rows(found: Thing, wanted: Optional[Thing], actual: Snapshot, expected: Snapshot) -> list[Step]:
+    """Bring the rows into the new table; those of a partition come with its parent."""
+    old = dotted((ASIDE, found.identity[1]))
+    if found.attributes["partition_of"]:
+        return []
+    steps = []
+    if wanted is not None:
+        there = {thing.identity[-1] for thing in actual.children("column").get(found.identity, ())}
+        columns = expected.children("column").get(wanted.identity, [])
+        shared = [
+            thing.identity[-1]
+            for thing in sorted(columns, key=lambda column: int(column.facts["sub"]))
+            if thing.identity[-1] in there and thing.attributes["generated"] is None
+        ]
+        names = ", ".join(ident(name) for name in shared)
+        new = dotted(wanted.identity)
+        # Triggers and foreign keys have seen these rows before.
+        steps.append(Step("SET LOCAL session_replication_role = replica"))
+        if shared:
+            steps.append(Step(f"INSERT INTO {new} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM {old}"))
+        steps.append(Step("SET LOCAL session_replication_role = DEFAULT"))
+        steps += [
+            Step(
+                f"SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence({literal(new)}, "
+                f"{literal(column.identity[-1])}), pg_catalog.max({ident(column.identity[-1])})) FROM {new} "
+                f"HAVING pg_catalog.max({ident(column.identity[-1])}) > 0"
+            )
+            for column in columns
+            if column.attributes["identity"] and column.identity[-1] in shared
+        ]
+    steps.append(Step(f"DROP TABLE {old} CASCADE"))
+    return steps
