@@ -16,6 +16,7 @@ import json
 import os
 import stat
 import tempfile
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import Snapshot, Thing
@@ -43,17 +44,18 @@ WHERE s.setrole IN (0, (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname 
 """
 
 
-def key(session: Session, definition: str, likeness: dict[str, Any], settings: list[str]) -> str:
+def key(session: Session, definition: str, likeness: dict[str, Any], settings: list[str], rows: Any) -> str:
     """Hash everything that the declared snapshot depends on."""
     queries = "".join(kind.sql(session.version) for kind in KINDS.values())
     server = session.rows(SERVER_SQL)[1][0][0]
-    parts = [str(FORMAT), queries, server, json.dumps(likeness, sort_keys=True), *settings, definition]
+    parts = [str(FORMAT), queries, server, json.dumps([likeness, rows], sort_keys=True), *settings, definition]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def fingerprint(snapshot: Snapshot) -> str:
+def fingerprint(snapshot: Snapshot, rows: Sequence[Thing] = ()) -> str:
     """Hash what is declared; the same for every definition that makes the same schema."""
-    things = sorted((thing.kind, thing.identity, thing.attributes) for thing in snapshot.things.values())
+    every = sorted([*snapshot.things.values(), *rows], key=lambda thing: thing.key)
+    things = [(thing.kind, thing.identity, thing.attributes) for thing in every]
     return "sha256:" + hashlib.sha256(json.dumps(things, sort_keys=True).encode()).hexdigest()
 
 
@@ -63,6 +65,7 @@ class Cache:
     def __init__(self, directory: Optional[str], name: str) -> None:
         self.path = os.path.join(directory, hashlib.sha256(name.encode()).hexdigest()[:32] + ".json") if directory else ""
         self.alternates: dict[str, list[Any]] = {}
+        self.rows: list[Thing] = []
 
     def read(self, wanted: str) -> Optional[tuple[Snapshot, str]]:
         """Give the snapshot and its fingerprint, if it was made of the same things."""
@@ -78,6 +81,7 @@ class Cache:
                 return None
             things = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["things"]]
             self.alternates = kept["alternates"]
+            self.rows = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["rows"]]
         except (OSError, ValueError, KeyError, TypeError):
             return None
         snapshot = Snapshot({thing.key: thing for thing in things}, version=kept["version"], user=kept["user"])
@@ -93,6 +97,7 @@ class Cache:
             "version": snapshot.version,
             "user": snapshot.user,
             "alternates": self.alternates,
+            "rows": [list(thing) for thing in self.rows],
             "things": [list(thing) for thing in snapshot.things.values()],
         }
         directory = os.path.dirname(self.path)

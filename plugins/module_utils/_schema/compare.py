@@ -149,6 +149,8 @@ def object_name(kind: str, identity: Sequence[str]) -> str:
         return "database"
     if kind in ("function", "aggregate"):
         return f"{shown(identity[:2])}({identity[2]})"
+    if kind == "row":
+        return f"{shown(identity[:2])}[{', '.join(identity[2:])}]"
     if kind == "default privileges":
         role, schema, what = identity
         return f"{role}{' in ' + schema if schema else ''} on {what}"

@@ -140,13 +140,20 @@ class Plan:
             early += [step for step in steps if step.early]
             late += [step for step in steps if step.late and not step.early]
             now = [step for step in steps if not (step.late or step.early)]
-            if any(step.alone for step in now) or waiting & self.expected.edges.get(key, frozenset()):
+            first = next((place for place, step in enumerate(now) if step.alone), len(now))
+            if self._waits(key, waiting):
+                first = 0
+            if first < len(now):
                 waiting.add(key)
-                slow += now
-            else:
-                main += now
+            main += now[:first]
+            slow += now[first:]
         first = [*self.renamed, *early, *self._drops_first()]
         return [*first, *main, *self._moved_rows(), *slow, *late, *self._drops_last(), *self._old_types()]
+
+    def _waits(self, key: Key, waiting: set[Key]) -> bool:
+        """Whether it needs what is still being built; only keys need a column's NOT NULL."""
+        kinds = ("column", "constraint", "index") if key[0] in ("constraint", "index") else ("constraint", "index")
+        return any(other in waiting and other[0] in kinds for other in self.expected.edges.get(key, ()))
 
     def _left_out(self) -> set[Key]:
         """Differences of things that only the other side has are no steps."""

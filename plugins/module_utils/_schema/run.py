@@ -36,6 +36,13 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model im
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.plan import plan
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.questions import ask
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.replay import replay
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.rows import (
+    compare_rows,
+    read_asked,
+    read_declared,
+    read_live,
+    row_steps,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.scratch import (
     LIKENESS_SQL,
     Workshop,
@@ -80,13 +87,18 @@ class Run:
         oid = likeness.pop("oid")
         name = f"{self.params['login_host']}{self.params['login_unix_socket']}:{self.params['login_port']}/{oid}"
         self.cache = caching.Cache(self.params["cache_directory"], name)
-        self.key = caching.key(live, self.definition, likeness, self.settings)
+        self.key = caching.key(live, self.definition, likeness, self.settings, self.params["rows"])
         kept = self.cache.read(self.key)
         if kept:
             self.declared, self.fingerprint = kept
         else:
             self.declare()
+        self.asked = read_asked(self.params["rows"], self.declared)
         self.actual = take_snapshot(live)
+
+    def compare_rows(self) -> list[Drift]:
+        """Declared rows that are missing or different; they wait for a table that is."""
+        return compare_rows(self.cache.rows, read_live(self.reader, self.asked, self.cache.rows, self.actual))
 
     def scratch(self) -> Session:
         """A scratch database that holds the declared schema, loaded at its first use."""
@@ -104,7 +116,8 @@ class Run:
     def declare(self) -> None:
         """Load the definition and look at what it made."""
         self.declared = take_snapshot(self.scratch())
-        self.fingerprint = caching.fingerprint(self.declared)
+        self.cache.rows = read_declared(self.scratch(), read_asked(self.params["rows"], self.declared))
+        self.fingerprint = caching.fingerprint(self.declared, self.cache.rows)
         self.cache.write(self.key, self.declared, self.fingerprint)
 
     def compare(self, actual: Snapshot) -> list[Drift]:
@@ -173,7 +186,9 @@ class Run:
             )
         apply(writer, steps, self.params["lock_timeout"], self.params["statement_timeout"])
         settle(writer)
-        rest = self.compare(take_snapshot(writer))
+        now = take_snapshot(writer)
+        live = read_live(writer, self.asked, self.cache.rows, now)
+        rest = [*self.compare(now), *compare_rows(self.cache.rows, live)]
         if rest:
             raise SchemaError(
                 f"After {len(steps)} statements {failure(rest, self.target)[:-1]}: another session or an event trigger "
@@ -219,19 +234,21 @@ def run(module: Module) -> dict[str, Any]:
             before = caching.fingerprint(job.actual)
             drift = job.compare(job.actual)
             job.remember()
-            shown = reported(drift, job.declared, job.actual)
+            rows = job.compare_rows()
+            shown = [*reported(drift, job.declared, job.actual), *rows]
             result = outcome(job, shown, [])
-            if not drift:
+            if not shown:
                 return result
             data = ask(job.reader, drift, job.declared, job.actual)
-            steps = job.first_plan(drift, data)
+            row_changes = row_steps(rows, job.cache.rows, job.asked)
+            steps = [*job.first_plan(drift, data), *row_changes]
             result = outcome(job, shown, steps)
             if module.params["state"] == "verified":
                 if module.params["fail_on_drift"]:
                     module.fail_json(msg=failure(shown, job.target), **result)
                 return result
             permitted(steps, module.params["allow"], job.target)
-            steps = job.proved_plan(data)
+            steps = [*(job.proved_plan(data) if drift else ()), *row_changes]
             job.remember()
             permitted(steps, module.params["allow"], job.target)
             result = outcome(job, shown, steps)
