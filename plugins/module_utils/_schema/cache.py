@@ -24,7 +24,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
 # Raised when what is made of the queries' rows changes.
-FORMAT = 1
+FORMAT = 2
 
 # Whatever of the server decides what a definition becomes.
 SERVER_SQL = """
