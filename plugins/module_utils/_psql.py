@@ -89,6 +89,7 @@ class _Reader:
         self.last = position
         self.start: Optional[int] = None
         self.words: list[Word] = []
+        self.comments: list[tuple[int, int]] = []
         self.parens = self.begins = 0
 
     def line_at(self, position: int) -> int:
@@ -110,6 +111,9 @@ class _Reader:
         """Close the statement; nothing but comments is none."""
         if self.start is None:
             return None
+        # What follows is put behind it, and must not become part of a comment.
+        while self.comments and not self.text[self.comments[-1][1] : end].strip():
+            end = self.comments.pop()[0]
         self.take(end)
         whole = "".join(self.pieces)
         shift = len(whole) - len(whole.lstrip())
@@ -151,10 +155,13 @@ def parse(text: str, variables: Optional[Mapping[str, str]] = None) -> Iterator[
             break
         position = match.end()
         kind = match.lastgroup
-        if kind == "comment" or kind == "cast":
+        if kind == "cast":
             continue
-        if kind == "block":
+        if kind == "comment":
+            reader.comments.append(match.span())
+        elif kind == "block":
             position = _skip_block(text, position, reader.line_at(match.start()))
+            reader.comments.append((match.start(), position))
         elif kind == "word":
             reader.word(match.group(), match.start(), position, quoted=False)
         elif kind == "name":
