@@ -7,6 +7,221 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
+---
+module: postgres_schema
+short_description: Verify that a PostgreSQL database has exactly the declared schema, or bring it there
+version_added: "1.0.0"
+description:
+  - Loads the declared SQL into a scratch database on the same server, reads both databases from the catalogs, and says what differs, by name.
+  - With O(state=present), differences are made good in dependency order. Whatever can lose data, rewrite a table or block is a named hazard and
+    happens only where O(allow) names it; otherwise nothing is changed at all.
+  - A plan is tried first on a copy of the live schema (without rows). Only statements that ended there in the declared schema are carried out.
+  - Compared are the database itself, schemas, extensions, enumerations, composite types, domains with their constraints, range types, sequences, functions,
+    procedures, aggregates, tables, columns, constraints, indexes with their validity, views, materialised views, triggers, rules, policies, extended
+    statistics, default privileges and event triggers, with comments, owners and privileges. What belongs to an extension is left out, and so is the
+    order of columns.
+  - The scratch database is dropped whatever happens. What a killed run left behind is swept by the next one.
+attributes:
+  check_mode:
+    description: Predicts RV(changed) and RV(queries) without writing anything.
+    support: full
+  diff_mode:
+    description: Shows each object that differs, as it is and as it should be.
+    support: full
+  idempotent:
+    description: A second run finds nothing to change.
+    support: full
+options:
+  login_db:
+    description:
+      - Database to look at. It has to exist.
+      - The environment variable E(PGDATABASE) is used when the option is not given.
+    type: str
+    default: postgres
+    aliases: [db]
+  definition:
+    description:
+      - SQL text that makes the schema in an empty database. C(COPY … FROM stdin) with its rows, C(CONCURRENTLY) and transaction control are understood, so the
+        output of pg_dump can be used. The lookup P(ai_micro.postgres.database_definition#lookup) reads it from a psql script.
+      - What would reach beyond the database, such as C(CREATE DATABASE), C(ALTER SYSTEM) or a subscription, is refused. Roles that it makes are rolled back.
+    type: str
+    required: true
+  state:
+    description:
+      - V(verified) compares and never changes anything.
+      - V(present) also makes the differences good.
+    type: str
+    choices: [verified, present]
+    default: verified
+  fail_on_drift:
+    description: Whether O(state=verified) fails where something differs.
+    type: bool
+    default: true
+  allow:
+    description:
+      - Hazards that O(state=present) may take, by name; V(all) permits every one.
+      - C(drop_KIND) drops something that is not declared, for example V(drop_table), V(drop_column), V(drop_index), V(drop_constraint), V(drop_function),
+        V(drop_materialized_view).
+      - V(change_type) converts a column to a type that its values may not fit, V(narrow_type) makes a type smaller, V(narrow_sequence) the range of a sequence.
+      - V(rewrite_table) writes every row anew while nobody else can use the table. V(drop_attribute) drops a composite type's attribute.
+      - V(rebuild_index) and V(rebuild_materialized_view) drop one and build it again. V(remove_enum_value) and V(rebuild_type) put a new type in the place of
+        the old one.
+      - V(set_not_null_over_nulls) gives the column's default to rows that have no value. V(downgrade_extension) goes back to an older version.
+      - V(update_row) changes a declared row that says something else.
+      - V(violated_constraint), and NOT NULL over rows that have no value and no default to take, cannot be permitted, because nothing but a change of
+        the rows helps.
+    type: list
+    elements: str
+    default: []
+  ignore:
+    description:
+      - Shell patterns of objects that others own; they are neither compared nor changed, with everything that belongs to them.
+      - A pattern is compared with V(schema.name) (schema V(public) may be left out), or with one kind when it is written V(kind:schema.name). A column, a
+        constraint or a trigger is V(schema.table.name).
+    type: list
+    elements: str
+    default: []
+  privileges:
+    description: Whether owners, privileges and default privileges are compared.
+    type: bool
+    default: true
+  rows:
+    description:
+      - Tables whose rows in the definition have to be in the database. Rows that nobody declared are left alone.
+      - Missing rows are inserted by O(state=present); columns that the server fills with generated values or times are left to it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      table:
+        description: Name of the table; schema V(public) may be left out.
+        type: str
+        required: true
+      key:
+        description: Columns that identify a row.
+        type: list
+        elements: str
+        required: true
+      columns:
+        description: Columns to compare, or a path within JSON such as V(value.version). Without any, a row only has to be there.
+        type: list
+        elements: str
+        default: []
+  lock_timeout:
+    description: How long each statement of O(state=present) waits for a lock. It is tried four times.
+    type: str
+    default: 5s
+  statement_timeout:
+    description: How long each statement of O(state=present) may take; V(0) is for ever.
+    type: str
+    default: '0'
+  cache_directory:
+    description:
+      - Directory on the target where the snapshot of the declared schema is kept, so that a repeated run needs no scratch database. Its files can be read by
+        their owner only and hold names and definitions, and the rows that O(rows) asks for.
+      - They are used only while the definition, the server's version, its extensions, roles and settings are the same. Empty keeps nothing.
+    type: path
+    default: ~/.cache/ai_micro.postgres
+author:
+  - ai-micro-service team (@ai-micro-service)
+extends_documentation_fragment:
+  - ai_micro.postgres.postgres
+seealso:
+  - plugin: ai_micro.postgres.database_definition
+    plugin_type: lookup
+  - module: ai_micro.postgres.postgres_access
+notes:
+  - A scratch database needs a superuser where the definition makes an extension that is not trusted, such as C(vector).
+"""
+
+EXAMPLES = r"""
+- name: Verify a database against the script that declares it
+  ai_micro.postgres.postgres_schema:
+    login_unix_socket: /var/run/postgresql
+    login_db: admindb
+    definition: "{{ lookup('ai_micro.postgres.database_definition', 'files/init.sql', database='admindb') }}"
+    rows:
+      - table: system_settings
+        key: [key]
+        columns: [value.version]
+
+- name: Add what is missing, and drop indexes that nobody declared
+  ai_micro.postgres.postgres_schema:
+    login_unix_socket: /var/run/postgresql
+    login_db: apidb
+    state: present
+    definition: |
+      CREATE EXTENSION "uuid-ossp";
+      CREATE TABLE profiles (id uuid PRIMARY KEY DEFAULT uuid_generate_v4(), name text);
+      CREATE INDEX idx_profiles_name ON profiles (name);
+    allow: [drop_index]
+    ignore: ["table:tmp_*"]
+"""
+
+RETURN = r"""
+in_sync:
+  description: Whether nothing differed when the module came.
+  returned: always
+  type: bool
+  sample: false
+drift:
+  description: Every difference. What is part of an object that is missing or extra as a whole is left out.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: Kind of the object, such as V(column).
+      type: str
+    object:
+      description: Its name, schema V(public) left out.
+      type: str
+    attribute:
+      description: What differs about it; nothing where the object itself is missing or extra.
+      type: str
+    expected:
+      description: The declared value.
+      type: raw
+    actual:
+      description: The value found.
+      type: raw
+    change:
+      description: V(missing), V(extra) or V(different).
+      type: str
+    hazard:
+      description: What has to be permitted to make it good, if anything.
+      type: str
+    sql:
+      description: Statements that make it good.
+      type: list
+      elements: str
+  sample:
+    - kind: column
+      object: documents.category
+      attribute:
+      expected: {type: character varying, storage: extended}
+      actual:
+      change: missing
+      hazard:
+      sql: ['ALTER TABLE "public"."documents" ADD COLUMN "category" character varying']
+queries:
+  description: Statements that were executed, or would be, in their order; none with O(state=verified).
+  returned: always
+  type: list
+  elements: str
+  sample: ['ALTER TABLE "public"."documents" ADD COLUMN "category" character varying']
+diff:
+  description: Each object that differs, as it is and as it should be.
+  returned: always
+  type: dict
+  sample:
+    before: ""
+    after: "column documents.category\n"
+fingerprint:
+  description: Hash of the declared schema; two definitions that make the same schema have the same.
+  returned: always
+  type: str
+  sample: sha256:0f343b0931126a20f133d67c2b018a3b5e8b1a4a7c0ad2f6a8b0a2f5d1c3e4f5
 """
 
 from ansible.module_utils.basic import AnsibleModule

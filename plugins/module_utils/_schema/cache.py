@@ -24,7 +24,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
 # Raised when what is made of the queries' rows changes.
-FORMAT = 2
+FORMAT = 4
 
 # Whatever of the server decides what a definition becomes.
 SERVER_SQL = """
@@ -63,9 +63,12 @@ class Cache:
     """One file for one database; without a directory, nothing is kept."""
 
     def __init__(self, directory: Optional[str], name: str) -> None:
-        self.path = os.path.join(directory, hashlib.sha256(name.encode()).hexdigest()[:32] + ".json") if directory else ""
+        self.path = (
+            os.path.join(directory, hashlib.sha256(name.encode()).hexdigest()[:32] + ".json") if directory else ""
+        )
         self.alternates: dict[str, list[Any]] = {}
         self.rows: list[Thing] = []
+        self._edges: list[list[int]] = []
 
     def read(self, wanted: str) -> Optional[tuple[Snapshot, str]]:
         """Give the snapshot and its fingerprint, if it was made of the same things."""
@@ -82,15 +85,27 @@ class Cache:
             things = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["things"]]
             self.alternates = kept["alternates"]
             self.rows = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["rows"]]
+            self._edges = kept["edges"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
         snapshot = Snapshot({thing.key: thing for thing in things}, version=kept["version"], user=kept["user"])
         return snapshot, kept["fingerprint"]
 
+    def read_edges(self, snapshot: Snapshot) -> None:
+        """Give a snapshot that was kept what depends on what; only a plan needs it."""
+        if not snapshot.edges:
+            keys = list(snapshot.things)
+            snapshot.edges = {keys[user]: frozenset(keys[place] for place in needed) for user, *needed in self._edges}
+
     def write(self, wanted: str, snapshot: Snapshot, mark: str) -> None:
         """Keep it; a directory that cannot be written costs time only."""
         if not self.path:
             return
+        places = {key: place for place, key in enumerate(snapshot.things)}
+        if snapshot.edges:
+            self._edges = [
+                [places[user], *sorted(places[key] for key in needed)] for user, needed in snapshot.edges.items()
+            ]
         kept = {
             "key": wanted,
             "fingerprint": mark,
@@ -98,6 +113,7 @@ class Cache:
             "user": snapshot.user,
             "alternates": self.alternates,
             "rows": [list(thing) for thing in self.rows],
+            "edges": self._edges,
             "things": [list(thing) for thing in snapshot.things.values()],
         }
         directory = os.path.dirname(self.path)

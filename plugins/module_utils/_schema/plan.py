@@ -78,11 +78,7 @@ class Plan:
     def _close(self) -> None:
         """Add what depends on whatever goes."""
         names = {key[1] for key in self.missing if KINDS[key[0]].relation}
-        first = {
-            key
-            for key in self.extra
-            if KINDS[key[0]].drops_first or (KINDS[key[0]].relation and key[1] in names)
-        }
+        first = {key for key in self.extra if KINDS[key[0]].drops_first or (KINDS[key[0]].relation and key[1] in names)}
         self.first = first
         pending = [*self.remade, *first]
         for key, attributes in self.different.items():

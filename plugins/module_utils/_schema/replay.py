@@ -10,7 +10,7 @@ PostgreSQL itself has the last word on order: a statement that needs something f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import read_edges, take_snapshot
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
@@ -40,31 +40,38 @@ class Replayed(NamedTuple):
     steps: list[Step]
     drift: list[Drift]
     complaint: str
+    reached: Snapshot
 
 
 Differences = Callable[[Snapshot, Snapshot], list[Drift]]
 
 
 def replay(
-    inner: Session, expected: Snapshot, data: Data, privileges: bool, differences: Differences
+    inner: Session,
+    expected: Snapshot,
+    data: Data,
+    privileges: bool,
+    differences: Differences,
+    start: Optional[Snapshot] = None,
 ) -> Replayed:
-    """Bring the database of a session to a snapshot, round by round."""
+    """Bring the database of a session to a snapshot, round by round, from where it is."""
     inner.execute("SET check_function_bodies = off")
     done: list[Step] = []
     complaint = ""
+    actual = start or take_snapshot(inner)
+    drift = differences(expected, actual)
     for _round in range(ROUNDS):
-        actual = take_snapshot(inner)
-        drift = differences(expected, actual)
         if not drift:
-            return Replayed(done, [], "")
+            break
         read_edges(inner, actual)
         steps = plan(drift, expected, actual, data, privileges)
         through, complaint = execute(inner, steps)
         done += through
         if not through:
             break
-    actual = take_snapshot(inner)
-    return Replayed(done, differences(expected, actual), complaint)
+        actual = take_snapshot(inner)
+        drift = differences(expected, actual)
+    return Replayed(done, drift, complaint, actual)
 
 
 def execute(inner: Session, steps: Sequence[Step]) -> tuple[list[Step], str]:

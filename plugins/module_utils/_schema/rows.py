@@ -18,7 +18,13 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model im
     Step,
     Thing,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted, ident, idents, literal, shown
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import (
+    dotted,
+    ident,
+    idents,
+    literal,
+    shown,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
 KIND = "row"
@@ -103,7 +109,9 @@ def read_declared(session: Session, asked: Sequence[Asked]) -> list[Thing]:
         )
         for key, values, row in session.rows(text)[1]:
             if None in key:
-                raise SchemaError(f"rows: a declared row of {shown(one.table)} has no value in its key: choose another.")
+                raise SchemaError(
+                    f"rows: a declared row of {shown(one.table)} has no value in its key: choose another."
+                )
             attributes = {name: value for (name, _column, _path), value in zip(one.columns, values)}
             facts = {"row": dict(zip(one.inserted, row)), "key": list(one.key), "table": list(one.table)}
             found.append(Thing(KIND, (*one.table, *key), attributes, facts))

@@ -116,6 +116,7 @@ class Run:
     def declare(self) -> None:
         """Load the definition and look at what it made."""
         self.declared = take_snapshot(self.scratch())
+        read_edges(self.scratch(), self.declared)
         self.cache.rows = read_declared(self.scratch(), read_asked(self.params["rows"], self.declared))
         self.fingerprint = caching.fingerprint(self.declared, self.cache.rows)
         self.cache.write(self.key, self.declared, self.fingerprint)
@@ -146,9 +147,7 @@ class Run:
     def first_plan(self, drift: Sequence[Drift], data: Data) -> list[Step]:
         """The plan as it looks before it was tried: whom it endangers is clear from it."""
         read_edges(self.reader, self.actual)
-        # A snapshot that was kept knows nothing about dependencies.
-        self.declared = take_snapshot(self.scratch())
-        read_edges(self.scratch(), self.declared)
+        self.cache.read_edges(self.declared)
         return plan(drift, self.declared, self.actual, data, self.params["privileges"])
 
     def proved_plan(self, data: Data) -> list[Step]:
@@ -165,7 +164,9 @@ class Run:
                     f"{sentence(made.drift[0])}{'; ' + made.complaint if made.complaint else ''}; "
                     "bring that object in order by hand."
                 )
-            done = replay(inner, self.declared, data, privileges, lambda _declared, copy: self.compare(copy))
+            done = replay(
+                inner, self.declared, data, privileges, lambda _declared, copy: self.compare(copy), made.reached
+            )
             if done.drift:
                 raise SchemaError(
                     f"The plan for database {self.target} would not end as declared, so nothing was changed: "
@@ -174,13 +175,13 @@ class Run:
                 )
         return done.steps
 
-    def apply(self, steps: Sequence[Step], before: str) -> None:
+    def apply(self, steps: Sequence[Step]) -> None:
         """Write, unless the schema is no longer the one that the plan was made for."""
         self.reader.rollback()
         writer = self.stack.enter_context(session(self.module, self.target, autocommit=True))
         lock(writer)
         settle(writer)
-        if caching.fingerprint(take_snapshot(writer)) != before:
+        if caching.fingerprint(take_snapshot(writer)) != caching.fingerprint(self.actual):
             raise SchemaError(
                 f"The schema of database {self.target} changed while the plan was made, so nothing was done: run again."
             )
@@ -231,7 +232,6 @@ def run(module: Module) -> dict[str, Any]:
         result: dict[str, Any] = {}
         try:
             job.read()
-            before = caching.fingerprint(job.actual)
             drift = job.compare(job.actual)
             job.remember()
             rows = job.compare_rows()
@@ -253,7 +253,7 @@ def run(module: Module) -> dict[str, Any]:
             permitted(steps, module.params["allow"], job.target)
             result = outcome(job, shown, steps)
             if not module.check_mode:
-                job.apply(steps, before)
+                job.apply(steps)
         except SchemaError as error:
             module.fail_json(msg=str(error), **result)
         result["changed"] = True
@@ -323,5 +323,3 @@ def failure(drift: Sequence[Drift], target: str) -> str:
     named = "; ".join(sentence(item) for item in drift[:NAMED])
     more = f"; and {len(drift) - NAMED} more (see drift)" if len(drift) > NAMED else ""
     return f"Database {target} differs from its declared schema: {named}{more}."
-
-

@@ -57,7 +57,7 @@ FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum AND a.atthasdef
 {comment_join("pg_class", "a.attrelid", "a.attnum")}
-WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {USER_SCHEMA}
+WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {USER_SCHEMA}
   AND NOT {extension_member("pg_class", "c.oid")}
 """
 
@@ -120,7 +120,9 @@ def foreign_options(options: list[str]) -> str:
     return ", ".join(f"{ident(name)} {literal(value)}" for name, _equals, value in pairs)
 
 
-_NO_DEFAULT = "there are rows without a value and the column has no default: give it one, or fill them in by a migration"
+_NO_DEFAULT = (
+    "there are rows without a value and the column has no default: give it one, or fill them in by a migration"
+)
 # A default of these functions is worked out once for all rows that are there already.
 _STABLE = ("now()", "CURRENT_TIMESTAMP", "CURRENT_DATE", "LOCALTIMESTAMP", "LOCALTIME", "CURRENT_TIME", "CURRENT_USER")
 

@@ -129,7 +129,10 @@ def _key_by_index(thing: Thing) -> list[Step]:
     text += f" TABLESPACE {ident(has['tablespace'])}" if has["tablespace"] else ""
     add = f"ALTER TABLE {table} ADD CONSTRAINT {index} {has['type'].upper()} USING INDEX {index}{_deferring(has)}"
     undo = f"DROP INDEX CONCURRENTLY IF EXISTS {dotted((thing.identity[0], thing.identity[2]))}"
-    return [Step(text, alone=True, replay=text.replace(" CONCURRENTLY", "", 1), undo=undo), Step(add, alone=True, replay=add)]
+    return [
+        Step(text, alone=True, replay=text.replace(" CONCURRENTLY", "", 1), undo=undo),
+        Step(add, alone=True, replay=add),
+    ]
 
 
 def _create(creation: Creation) -> list[Step]:

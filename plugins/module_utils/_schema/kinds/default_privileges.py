@@ -70,8 +70,6 @@ def _drop(thing: Thing) -> list[Step]:
     return _statements(thing, thing.attributes["privileges"], builtin)
 
 
-
-
 KIND = Kind(
     name="default privileges",
     catalog="pg_default_acl",
@@ -81,6 +79,5 @@ KIND = Kind(
     create=_create,
     address=_address,
     drop=_drop,
-
     acl="*",
 )

@@ -30,6 +30,7 @@ VOLATILITY = {"i": "immutable", "s": "stable", "v": "volatile"}
 PARALLEL = {"s": "safe", "r": "restricted", "u": "unsafe"}
 _KINDS = {"f": "function", "p": "procedure", "w": "window function"}
 
+# A range type brings its constructors.
 QUERY = f"""
 SELECT ARRAY[n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes)]::text[] AS id, p.oid AS _oid,
        p.prokind::text AS type, pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
@@ -44,7 +45,9 @@ SELECT ARRAY[n.nspname, p.proname, pg_catalog.oidvectortypes(p.proargtypes)]::te
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 {comment_join("pg_proc", "p.oid")}
-WHERE p.prokind <> 'a' AND {USER_SCHEMA} AND NOT {extension_member("pg_proc", "p.oid")}
+WHERE p.prokind <> 'a' AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+    AND i.objid = p.oid AND i.deptype = 'i' AND i.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass) AND {USER_SCHEMA} AND NOT {extension_member("pg_proc", "p.oid")}
 """
 
 

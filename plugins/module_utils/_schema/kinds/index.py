@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import (
@@ -35,17 +36,19 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text imp
 )
 
 _address = named("INDEX")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
-# Keys are told by name, collation, operator class and order; an expression is deparsed.
+# One deparsing tells keys with collations, operator classes and order, and what is included.
 QUERY = f"""
 SELECT ARRAY[n.nspname, i.relname]::text[] AS id, i.oid AS _oid, {RELATION} AS _relation,
        ARRAY[tn.nspname, c.relname]::text[] AS _table_path, c.relkind = 'p' AS _partitioned,
        pg_catalog.format('%I.%I', tn.nspname, c.relname) AS "table", am.amname::text AS method,
-       x.indisunique AS unique, x.indnullsnotdistinct AS nulls_not_distinct, k.columns, k.include,
-       k.names AS _names,
+       x.indisunique AS unique, x.indnullsnotdistinct AS nulls_not_distinct, pg_catalog.pg_get_indexdef(i.oid) AS _definition,
        CASE WHEN x.indpred IS NOT NULL THEN pg_catalog.pg_get_expr(x.indpred, x.indrelid) END AS predicate,
        i.reloptions AS options, ts.spcname::text AS tablespace, x.indisvalid AND x.indisready AS valid,
-       x.indisclustered AS clustered, k.statistics,
+       x.indisclustered AS clustered,
+       (SELECT pg_catalog.array_agg(ia.attnum || '=' || ia.attstattarget ORDER BY ia.attnum)
+        FROM pg_catalog.pg_attribute ia WHERE ia.attrelid = i.oid AND ia.attstattarget >= 0) AS statistics,
        CASE WHEN i.relispartition THEN (
            SELECT pg_catalog.format('%I.%I', pn.nspname, p.relname) FROM pg_catalog.pg_inherits h
            JOIN pg_catalog.pg_class p ON p.oid = h.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
@@ -55,41 +58,48 @@ FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = i.relnamespace JOIN pg_catalog.pg_am am ON am.oid = i.relam
 JOIN pg_catalog.pg_class c ON c.oid = x.indrelid JOIN pg_catalog.pg_namespace tn ON tn.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = i.reltablespace
-JOIN LATERAL (
-    SELECT pg_catalog.array_agg(
-               CASE WHEN x.indkey[s.k] = 0 THEN '(' || pg_catalog.pg_get_indexdef(i.oid, s.k + 1, false) || ')'
-                    ELSE pg_catalog.quote_ident(a.attname) END
-               || CASE WHEN x.indcollation[s.k] NOT IN (0, ka.attcollation)
-                            OR (x.indkey[s.k] = 0 AND x.indcollation[s.k] NOT IN (0, 100)) THEN (
-                   SELECT pg_catalog.format(' COLLATE %I.%I', cn.nspname, co.collname)
-                   FROM pg_catalog.pg_collation co JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace
-                   WHERE co.oid = x.indcollation[s.k]) ELSE '' END
-               || CASE WHEN o.options IS NOT NULL OR NOT oc.opcdefault
-                       THEN pg_catalog.format(' %I.%I', ocn.nspname, oc.opcname) ELSE '' END
-               || CASE WHEN o.options IS NOT NULL THEN ' (' || o.options || ')' ELSE '' END
-               || CASE WHEN x.indoption[s.k] & 1 = 1 THEN ' DESC' ELSE '' END
-               || CASE x.indoption[s.k] & 3 WHEN 1 THEN ' NULLS LAST' WHEN 2 THEN ' NULLS FIRST' ELSE '' END
-               ORDER BY s.k) FILTER (WHERE s.k < x.indnkeyatts) AS columns,
-           pg_catalog.array_agg(a.attname::text ORDER BY s.k) FILTER (WHERE s.k < x.indnkeyatts) AS names,
-           pg_catalog.array_agg(a.attname::text ORDER BY s.k) FILTER (WHERE s.k >= x.indnkeyatts) AS include,
-           pg_catalog.array_agg((s.k + 1) || '=' || ia.attstattarget ORDER BY s.k)
-               FILTER (WHERE ia.attstattarget >= 0) AS statistics
-    FROM pg_catalog.generate_series(0, x.indnatts - 1) s(k)
-    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = x.indkey[s.k] AND a.attnum <> 0
-    LEFT JOIN pg_catalog.pg_attribute ka ON ka.attrelid = x.indrelid AND ka.attnum = x.indkey[s.k] AND ka.attnum > 0
-    JOIN pg_catalog.pg_attribute ia ON ia.attrelid = i.oid AND ia.attnum = s.k + 1
-    CROSS JOIN LATERAL (SELECT pg_catalog.string_agg(o, ', ') AS options FROM pg_catalog.unnest(ia.attoptions) o
-                        WHERE o NOT LIKE 'pg\\_attver=%') o
-    LEFT JOIN pg_catalog.pg_opclass oc ON oc.oid = x.indclass[s.k]
-    LEFT JOIN pg_catalog.pg_namespace ocn ON ocn.oid = oc.opcnamespace) k ON true
 {comment_join("pg_class", "i.oid")}
 WHERE {USER_SCHEMA.replace("n.", "tn.")} AND c.relkind IN ('r', 'p', 'm') AND NOT {extension_member("pg_class", "c.oid")}
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
 """
 
 
-def _refine(attributes: dict[str, Any], _facts: dict[str, Any]) -> None:
+def _refine(attributes: dict[str, Any], facts: dict[str, Any]) -> None:
     attributes["options"] = normal_options(attributes["options"], attributes["method"])
+    attributes["columns"], rest = listed(facts.pop("definition"), " USING ")
+    attributes["include"] = listed(rest, " INCLUDE ")[0] if rest.startswith(" INCLUDE ") else None
+
+
+def listed(text: str, after: str) -> tuple[list[str], str]:
+    """Split the first parenthesised list behind a word, quotes and inner parentheses respected; give the rest too."""
+    # A name may hold anything, the word that is looked for too.
+    plain = _QUOTED.sub(lambda found: '"' * len(found.group()), text)
+    start = plain.index("(", plain.index(after) + len(after) - 1) + 1
+    entries, depth, quote, begin = [], 0, "", start
+    for place in range(start, len(text)):
+        letter = text[place]
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter == "(":
+            depth += 1
+        elif letter == ")" and depth:
+            depth -= 1
+        elif letter in ",)" and not depth:
+            entries.append(text[begin:place].strip())
+            begin = place + 1
+            if letter == ")":
+                return entries, text[place + 1 :]
+    return entries, ""
+
+
+def _column_name(entry: str) -> str:
+    """The column of a key entry; empty for an expression."""
+    if entry.startswith('"'):
+        return entry[1 : entry.replace('""', "  ").index('"', 1)].replace('""', '"')
+    name = entry.split(" ", 1)[0]
+    return "" if "(" in name else name
 
 
 def _text(thing: Thing, concurrently: bool) -> str:
@@ -97,7 +107,7 @@ def _text(thing: Thing, concurrently: bool) -> str:
     text = "CREATE " + ("UNIQUE " if has["unique"] else "") + "INDEX " + ("CONCURRENTLY " if concurrently else "")
     text += f"{ident(thing.identity[1])} ON {'ONLY ' if thing.facts['partitioned'] else ''}{has['table']}"
     text += f" USING {ident(has['method'])} ({', '.join(has['columns'])})"
-    text += f" INCLUDE ({', '.join(ident(name) for name in has['include'])})" if has["include"] else ""
+    text += f" INCLUDE ({', '.join(has['include'])})" if has["include"] else ""
     text += " NULLS NOT DISTINCT" if has["nulls_not_distinct"] else ""
     text += f" WITH ({options_clause(has['options'])})" if has["options"] else ""
     text += f" TABLESPACE {ident(has['tablespace'])}" if has["tablespace"] else ""
@@ -173,9 +183,9 @@ def _remake_hazard(change: Change) -> str:
 def violation(thing: Thing) -> str:
     """Write the query that finds what a unique index would refuse; expressions are left to the build."""
     has = thing.attributes
-    if not has["unique"] or any(column.startswith("(") for column in has["columns"]):
+    names = [_column_name(entry) for entry in has["columns"]]
+    if not has["unique"] or not all(names):
         return ""
-    names = thing.facts["names"]
     given = [f"{ident(name)} IS NOT NULL" for name in names if not has["nulls_not_distinct"]]
     given += [f"({has['predicate']})"] if has["predicate"] is not None else []
     where = f" WHERE {' AND '.join(given)}" if given else ""

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
@@ -50,9 +51,11 @@ def extension_member(catalog: str, oid: str) -> str:
 
 
 def comment_join(catalog: str, oid: str, sub: str = "0") -> str:
+    # OFFSET 0 keeps it a look into the index: joined otherwise, a server without statistics compares every pair.
     return (
-        f"LEFT JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.{catalog}'::pg_catalog.regclass "
-        f"AND d.objoid = {oid} AND d.objsubid = {sub}"
+        "LEFT JOIN LATERAL (SELECT description FROM pg_catalog.pg_description "
+        f"WHERE classoid = 'pg_catalog.{catalog}'::pg_catalog.regclass AND objoid = {oid} AND objsubid = {sub} "
+        "OFFSET 0) d ON true"
     )
 
 
@@ -66,6 +69,7 @@ def acl(column: str, owner: str) -> str:
         FROM pg_catalog.aclexplode({column}) x) END"""
 
 
+@lru_cache(maxsize=None)
 def default_privileges(letter: str, version: int) -> list[str]:
     """Give what a NULL ACL means."""
     own = list(_ALL[letter])

@@ -124,9 +124,7 @@ def _partition(change: Change) -> list[Step]:
         return []
     steps = []
     if found.attributes["partition_of"]:
-        steps.append(
-            Step(f"ALTER TABLE {found.attributes['partition_of']} DETACH PARTITION {dotted(wanted.identity)}")
-        )
+        steps.append(Step(f"ALTER TABLE {found.attributes['partition_of']} DETACH PARTITION {dotted(wanted.identity)}"))
     if parent:
         bound = wanted.attributes["bound"]
         steps.append(Step(f"ALTER TABLE {parent} ATTACH PARTITION {dotted(wanted.identity)} {bound}"))
@@ -181,8 +179,6 @@ def _replica_identity(change: Change) -> list[Step]:
     kind, _space, index = str(change.new).partition(" ")
     what = f"USING INDEX {index}" if kind == "index" else kind.upper()
     return [Step(f"ALTER {_address(change.wanted)} REPLICA IDENTITY {what}", late=True)]
-
-
 
 
 KIND = Kind(
