@@ -253,7 +253,7 @@ def main() -> None:
         cache_directory={"type": "path", "default": "~/.cache/ai_micro.postgres"},
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    module.exit_json(**run(module))
+    module.exit_json(**run(module, writing=not module.check_mode))
 
 
 if __name__ == "__main__":

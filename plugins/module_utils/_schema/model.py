@@ -190,7 +190,7 @@ class Kind:
     # Dropping it loses nothing that its declaration does not hold, so a change may drop and make it.
     disposable: bool = True
     # How two spellings of a deparsed attribute are brought to one: a statement with a view's query for a given text.
-    probe: Optional[Callable[[Thing, str, str], str]] = None
+    probe: Optional[Callable[[Thing, str, str], Optional[str]]] = None
     # Shares the name space of relations.
     relation: bool = False
     # The letter by which acldefault() knows its built-in privileges.

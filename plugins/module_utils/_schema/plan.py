@@ -136,13 +136,13 @@ class Plan:
             early += [step for step in steps if step.early]
             late += [step for step in steps if step.late and not step.early]
             now = [step for step in steps if not (step.late or step.early)]
-            first = next((place for place, step in enumerate(now) if step.alone), len(now))
+            cut = next((place for place, step in enumerate(now) if step.alone), len(now))
             if self._waits(key, waiting):
-                first = 0
-            if first < len(now):
+                cut = 0
+            if cut < len(now):
                 waiting.add(key)
-            main += now[:first]
-            slow += now[first:]
+            main += now[:cut]
+            slow += now[cut:]
         first = [*self.renamed, *early, *self._drops_first()]
         return [*first, *main, *self._moved_rows(), *slow, *late, *self._drops_last(), *self._old_types()]
 

@@ -225,7 +225,7 @@ class Refused(SchemaError):
     """A plan that is not carried out."""
 
 
-def run(module: Module) -> dict[str, Any]:
+def run(module: Module, writing: bool) -> dict[str, Any]:
     """Do what the module is asked for, and give its result."""
     with ExitStack() as stack:
         job = Run(module, stack)
@@ -252,7 +252,7 @@ def run(module: Module) -> dict[str, Any]:
             job.remember()
             permitted(steps, module.params["allow"], job.target)
             result = outcome(job, shown, steps)
-            if not module.check_mode:
+            if writing:
                 job.apply(steps)
         except SchemaError as error:
             module.fail_json(msg=str(error), **result)

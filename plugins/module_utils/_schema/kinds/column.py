@@ -140,7 +140,7 @@ def _create(creation: Creation) -> list[Step]:
     has = column.attributes
     if column.facts["inherited"] and _parent_makes(column, creation):
         return []
-    table, name = column.identity[:2], ident(column.identity[-1])
+    table = column.identity[:2]
     head = f"ALTER {_table(column)} ADD COLUMN "
     full = creation.data.has_rows(table) and not creation.fresh
     if not full:

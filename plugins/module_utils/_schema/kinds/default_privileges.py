@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import (
     default_privileges,
     grants,

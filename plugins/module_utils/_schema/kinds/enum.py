@@ -55,10 +55,8 @@ def _values(change: Change) -> Optional[list[Step]]:
     for place, value in enumerate(new):
         if value in change.old:
             continue
-        if place:
-            where = f" AFTER {literal(new[place - 1])}"
-        else:
-            where = f" BEFORE {literal(old[0])}" if old else ""
+        first = f" BEFORE {literal(old[0])}" if old else ""
+        where = f" AFTER {literal(new[place - 1])}" if place else first
         steps.append(Step(f"ALTER {_address(change.wanted)} ADD VALUE IF NOT EXISTS {literal(value)}{where}"))
     return [step._replace(alone=True, early=True) for step in steps]
 

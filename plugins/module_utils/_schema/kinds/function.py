@@ -47,7 +47,8 @@ JOIN pg_catalog.pg_language l ON l.oid = p.prolang
 {comment_join("pg_proc", "p.oid")}
 WHERE p.prokind <> 'a' AND NOT EXISTS (
     SELECT FROM pg_catalog.pg_depend i WHERE i.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-    AND i.objid = p.oid AND i.deptype = 'i' AND i.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass) AND {USER_SCHEMA} AND NOT {extension_member("pg_proc", "p.oid")}
+    AND i.objid = p.oid AND i.deptype = 'i' AND i.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass)
+  AND {USER_SCHEMA} AND NOT {extension_member("pg_proc", "p.oid")}
 """
 
 

@@ -15,7 +15,6 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.sh
     common,
     extension_member,
     named,
-    schema_of,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
     Attribute,

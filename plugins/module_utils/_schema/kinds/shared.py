@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
@@ -69,7 +69,7 @@ def acl(column: str, owner: str) -> str:
         FROM pg_catalog.aclexplode({column}) x) END"""
 
 
-@lru_cache(maxsize=None)
+@cache
 def default_privileges(letter: str, version: int) -> list[str]:
     """Give what a NULL ACL means."""
     own = list(_ALL[letter])

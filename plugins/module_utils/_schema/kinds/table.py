@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.column import clause, default_apart
