@@ -48,6 +48,7 @@ _raw:
 """
 
 import os
+import re
 from typing import Any, Optional
 
 from ansible.errors import AnsibleLookupError
@@ -63,6 +64,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._psql import (
 _IGNORED = {"echo", "qecho", "warn", "pset", "timing", "x", "t", "a", "encoding", "restrict", "unrestrict"}
 _INCLUDES = {"i", "include", "ir", "include_relative"}
 _MAXIMUM_DEPTH = 50
+_DATABASE = re.compile(r"\bdbname\s*=\s*(?:'(?P<quoted>[^']*)'|(?P<plain>\S+))")
 
 
 class Reader:
@@ -135,7 +137,8 @@ class Reader:
             return
         name = names[0]
         if "dbname=" in name:
-            name = name.split("dbname=", 1)[1].split()[0].strip("'")
+            found = _DATABASE.search(name)
+            name = (found["quoted"] or found["plain"] or "") if found else ""
         elif "://" in name:
             name = name.partition("://")[2].partition("/")[2].partition("?")[0]
         self.current = name
