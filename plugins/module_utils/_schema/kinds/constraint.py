@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import (
     RELATION,
@@ -217,6 +217,8 @@ def violation(thing: Thing) -> str:
     """Write the query that finds a row which the constraint would refuse; empty where only trying tells."""
     has = thing.attributes
     table = dotted(thing.identity[:2])
+    if not has["validated"]:
+        return ""
     if has["type"] == "check":
         return f"SELECT FROM {table} WHERE NOT ({has['expression']})"
     if has["type"] == "foreign key":
@@ -238,9 +240,8 @@ def _drop(thing: Thing) -> list[Step]:
     return [Step(f"ALTER {foreign}TABLE {dotted(thing.identity[:2])} DROP CONSTRAINT {ident(thing.identity[2])}")]
 
 
-def _probe(thing: Thing, attribute: str, text: str) -> str:
-    del attribute
-    return f"SELECT ({text}) AS x FROM {dotted(thing.identity[:2])}"
+def _probe(thing: Thing, attribute: str, text: str) -> Optional[str]:
+    return f"SELECT ({text}) AS x FROM {dotted(thing.identity[:2])}" if attribute == "expression" else None
 
 
 KIND = Kind(

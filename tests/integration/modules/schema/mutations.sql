@@ -618,8 +618,6 @@ ALTER TABLE people DROP twice;
 
 ALTER TABLE base DROP label;
 
-ALTER TABLE people DROP name CASCADE;
-
 
 ---- column: extra
 ALTER TABLE people ADD more text;
@@ -634,6 +632,7 @@ ALTER TABLE people ALTER status TYPE varchar(10);
 
 ALTER TABLE people ALTER status TYPE varchar(200);
 
+DROP MATERIALIZED VIEW spending;
 ALTER TABLE orders ALTER amount TYPE integer;
 
 ALTER TABLE people ALTER note TYPE varchar(100);
