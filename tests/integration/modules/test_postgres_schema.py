@@ -163,7 +163,10 @@ def test_two_spellings_are_no_difference(server: Server, database: str, call: Ca
 
 def test_failures_name_what_differs(server: Server, database: str, call: Call) -> None:
     server.sql(SMALL.replace("category text, ", "category text, more text, "), db=database)
-    server.sql("DROP VIEW titles; ALTER TABLE documents DROP category; ALTER TABLE documents ALTER status TYPE text", db=database)
+    server.sql(
+        "DROP VIEW titles; ALTER TABLE documents DROP category; ALTER TABLE documents ALTER status TYPE text",
+        db=database,
+    )
     found = call(SMALL)
     assert found["failed"]
     for words in (
@@ -211,7 +214,10 @@ def test_a_hazard_is_refused_before_anything_is_done(server: Server, database: s
 
 
 def test_rows_survive(server: Server, database: str, call: Call) -> None:
-    server.sql("CREATE TABLE t (id int, at date NOT NULL, kind text); INSERT INTO t SELECT i, '2025-01-01', 'a' FROM generate_series(1, 9) i", db=database)
+    server.sql(
+        "CREATE TABLE t (id int, at date NOT NULL, kind text); INSERT INTO t SELECT i, '2025-01-01', 'a' FROM generate_series(1, 9) i",
+        db=database,
+    )
     server.sql("INSERT INTO t VALUES (10, '2025-01-01', NULL)", db=database)
     definition = """
     CREATE TYPE kind AS ENUM ('a', 'b');
@@ -219,7 +225,9 @@ def test_rows_survive(server: Server, database: str, call: Call) -> None:
     """
     made = call(definition, state="present", allow=["change_type", "rewrite_table", "set_not_null_over_nulls"])
     assert "msg" not in made, made["msg"]
-    assert server.sql("SELECT count(*), count(DISTINCT made), count(*) FILTER (WHERE kind = 'b') FROM t", db=database) == [(10, 10, 1)]
+    assert server.sql(
+        "SELECT count(*), count(DISTINCT made), count(*) FILTER (WHERE kind = 'b') FROM t", db=database
+    ) == [(10, 10, 1)]
     definition = "CREATE TABLE t (id bigint, at date NOT NULL, kind text) PARTITION BY RANGE (at);" \
         "CREATE TABLE t_2025 PARTITION OF t FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');"  # fmt: skip
     made = call(definition, state="present", allow=["all"])
@@ -298,7 +306,9 @@ def test_only_access_share_locks_are_taken_by_looking(server: Server, database: 
     assert seen == {"AccessShareLock"}
 
 
-def test_what_a_killed_run_leaves_is_swept_and_what_runs_is_not(server: Server, database: str, call: Call, tmp_path: Path) -> None:
+def test_what_a_killed_run_leaves_is_swept_and_what_runs_is_not(
+    server: Server, database: str, call: Call, tmp_path: Path
+) -> None:
     given = {
         "login_unix_socket": server.socket, "login_port": server.port, "login_db": database,
         "definition": "CREATE TABLE t (); SELECT pg_sleep(600);", "cache_directory": "",
@@ -332,7 +342,9 @@ def test_what_a_killed_run_leaves_is_swept_and_what_runs_is_not(server: Server, 
     assert scratches(server) == []
 
 
-@pytest.mark.parametrize("name", ['a"b; DROP TABLE x; --', "select", "Größe 'x' %s {0}", "ü" * 31 + "x", " USING (", "a.b", "back\\slash"])
+@pytest.mark.parametrize(
+    "name", ['a"b; DROP TABLE x; --', "select", "Größe 'x' %s {0}", "ü" * 31 + "x", " USING (", "a.b", "back\\slash"]
+)
 def test_hostile_names(server: Server, database: str, call: Call, name: str) -> None:
     quoted = '"' + name.replace('"', '""') + '"'
     server.sql(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
@@ -355,7 +367,10 @@ def test_hostile_names(server: Server, database: str, call: Call, name: str) -> 
         made = call(definition, state="present")
         assert "msg" not in made, made["msg"]
         assert call(definition)["in_sync"]
-        server.sql(f"DROP VIEW {quoted}.v; ALTER TABLE {quoted}.t DROP {quoted}; DROP TRIGGER {quoted} ON {quoted}.t", db=database)
+        server.sql(
+            f"DROP VIEW {quoted}.v; ALTER TABLE {quoted}.t DROP {quoted}; DROP TRIGGER {quoted} ON {quoted}.t",
+            db=database,
+        )
         assert call(definition)["failed"]
         made = call(definition, state="present")
         assert "msg" not in made, made["msg"]
@@ -405,7 +420,10 @@ def test_mistakes_are_named_by_their_line(server: Server, call: Call, definition
 
 def test_a_database_that_is_not_there(call: Call) -> None:
     found = call(SMALL, login_db="amt_schema_gone")
-    assert found["msg"].endswith("does not exist\\n]") or "database amt_schema_gone does not exist: create it first" in found["msg"]
+    assert (
+        found["msg"].endswith("does not exist\\n]")
+        or "database amt_schema_gone does not exist: create it first" in found["msg"]
+    )
 
 
 def test_what_others_own_is_left_alone(server: Server, database: str, call: Call) -> None:
@@ -451,15 +469,19 @@ def test_declared_rows(server: Server, database: str, call: Call) -> None:
     rows = [{"table": "settings", "key": ["key"], "columns": ["value.version"]}]
     assert call(definition, rows=rows, state="present")["changed"]
     assert call(definition, rows=rows)["in_sync"]
-    server.sql("UPDATE settings SET value = '{\"version\": \"0.9\", \"mine\": true}' WHERE key = 'version'", db=database)
-    server.sql("DELETE FROM settings WHERE key LIKE 'it%%'; INSERT INTO settings (key, value) VALUES ('own', '1')", db=database)
+    server.sql('UPDATE settings SET value = \'{"version": "0.9", "mine": true}\' WHERE key = \'version\'', db=database)
+    server.sql(
+        "DELETE FROM settings WHERE key LIKE 'it%%'; INSERT INTO settings (key, value) VALUES ('own', '1')", db=database
+    )
     found = call(definition, rows=rows)
     assert "settings[it's]: row missing" in found["msg"]
     assert 'settings[version]: row value.version is "0.9", declared "1.0"' in found["msg"]
     assert "update_row (settings[version])" in call(definition, rows=rows, state="present")["msg"]
     assert call(definition, rows=rows, state="present", allow=["update_row"])["changed"]
     assert call(definition, rows=rows)["in_sync"]
-    assert server.sql("SELECT value::text FROM settings WHERE key = 'version'", db=database) == [('{"mine": true, "version": "1.0"}',)]
+    assert server.sql("SELECT value::text FROM settings WHERE key = 'version'", db=database) == [
+        ('{"mine": true, "version": "1.0"}',)
+    ]
     for wrong, said in (
         ({"table": "gone", "key": ["key"]}, "rows: the definition has no table gone"),
         ({"table": "settings", "key": ["gone"]}, "rows: table settings has no column gone"),
@@ -492,5 +514,3 @@ def test_two_runs_do_not_write_at_once(server: Server, database: str, call: Call
         cursor.execute("SELECT pg_advisory_lock(hashtext('ai_micro.postgres_schema'))")
         found = call(SMALL, state="present")
     assert "Another run is changing the schema of database amt_schema" in found["msg"]
-
-

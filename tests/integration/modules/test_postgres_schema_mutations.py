@@ -57,9 +57,7 @@ def test_mutation(base: Server, cache: Path, mutation: Mutation) -> None:
     base.sql(mutation.sql.replace("{db}", DATABASE), db=DATABASE)
 
     def call(**arguments: Any) -> dict[str, Any]:
-        return base.call(
-            "postgres_schema", login_db=DATABASE, definition=BASE, cache_directory=str(cache), **arguments
-        )
+        return base.call("postgres_schema", login_db=DATABASE, definition=BASE, cache_directory=str(cache), **arguments)
 
     found = call()
     assert found["failed"]
