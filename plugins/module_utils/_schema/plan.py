@@ -61,9 +61,9 @@ class Plan:
         self._close()
         self.created = {key for key in self.expected.things if key in self.missing or key in self.dropped}
 
-    def _change(self, key: Key, attribute: str, found: Optional[Thing] = None, fresh: bool = False) -> Change:
+    def _change(self, key: Key, attribute: str, found: Optional[Thing] = None) -> Change:
         there = found or self.actual.things[key]
-        return Change(self.expected.things[key], there, attribute, self.expected, self.actual, self.data, fresh)
+        return Change(self.expected.things[key], there, attribute, self.expected, self.actual, self.data)
 
     def _judge_remakes(self) -> None:
         """Things with an attribute that nothing alters have to be dropped and made."""
@@ -188,16 +188,16 @@ class Plan:
                 continue
             if found.attributes[name] != thing.attributes[name]:
                 # Nobody uses it yet, so nothing of it is a hazard.
-                change = Change(thing, found, name, self.expected, self.actual, Data(empty=True), fresh=True)
+                change = Change(thing, found, name, self.expected, self.actual, Data(empty=True))
                 steps += self._alter(change)
         if key[0] in TYPES and key in self.dropped:
-            steps += convert_columns(self._columns_of(key), self.expected)
+            steps += convert_columns(self._columns_of(key), self.expected, key[0] == "collation")
         return steps
 
     def _columns_of(self, key: Key) -> list[Thing]:
         """Columns of a type that is made anew, but for those that get another one anyway."""
         found = [self.actual.things[other] for other in sorted(self.dependents.get(key, ())) if other[0] == "column"]
-        return [thing for thing in found if "type" not in self.different.get(thing.key, ())]
+        return [thing for thing in found if not {"type", "collation"} & set(self.different.get(thing.key, ()))]
 
     def _initial(self, thing: Thing) -> dict[str, Any]:
         """The attributes right after its creation."""

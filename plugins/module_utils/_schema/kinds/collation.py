@@ -69,5 +69,5 @@ KIND = Kind(
     address=_address,
     parent=schema_of,
     drops_first=False,
-    disposable=False,
+    remake_hazard=lambda _change: "rewrite_table",
 )

@@ -384,7 +384,6 @@ KIND = Kind(
     parent=table_of,
     refine=_refine,
     drops_first=False,
-    disposable=False,
     probe=_probe,
     acl="c",
     remake_hazard=_remake_hazard,

@@ -209,7 +209,6 @@ KIND = Kind(
     parent=schema_of,
     refine=_refine,
     drops_first=False,
-    disposable=False,
     relation=True,
     acl="r",
     remake_hazard=lambda _change: "rewrite_table",
