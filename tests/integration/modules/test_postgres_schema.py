@@ -148,7 +148,8 @@ def test_an_empty_database_becomes_the_declared_one(server: Server, roles: None,
         ),
         (
             "CREATE TABLE t (a varchar CHECK (a IN ('x', 'y')));",
-            "CREATE TABLE t (a varchar, CONSTRAINT t_a_check CHECK (((a)::text = ANY (ARRAY[('x'::character varying)::text, ('y'::character varying)::text]))));",
+            "CREATE TABLE t (a varchar, CONSTRAINT t_a_check "
+            "CHECK (((a)::text = ANY (ARRAY[('x'::character varying)::text, ('y'::character varying)::text]))));",
         ),
         ("CREATE TABLE t (a int, b int);", "CREATE TABLE t (b int, a int);"),
         ("CREATE TABLE t (a int); ALTER TABLE t ALTER a SET STATISTICS -1;", "CREATE TABLE t (a int);"),
