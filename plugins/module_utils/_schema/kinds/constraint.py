@@ -77,7 +77,7 @@ LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = k.conindid AND k.contype IN ('
 LEFT JOIN pg_catalog.pg_class ic ON ic.oid = x.indexrelid LEFT JOIN pg_catalog.pg_am am ON am.oid = ic.relam
 LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = ic.reltablespace
 {comment_join("pg_constraint", "k.oid")}
-WHERE k.contype IN ('p', 'u', 'c', 'f', 'x') AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND {USER_SCHEMA}
+WHERE c.relkind IN ('r', 'p') AND k.contype IN ('p', 'u', 'c', 'f', 'x') AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND {USER_SCHEMA}
   AND NOT {extension_member("pg_class", "c.oid")}
 """
 
@@ -142,7 +142,6 @@ def _create(creation: Creation) -> list[Step]:
     if thing.facts["inherited"] and not keyed:
         return []
     table, name = dotted(thing.identity[:2]), ident(thing.identity[2])
-    foreign = "FOREIGN " if thing.facts["relation"] == "foreign table" else ""
     only = "ONLY " if thing.facts["partitioned"] and keyed else ""
     quiet = creation.fresh or not creation.data.has_rows(thing.identity[:2])
     if creation.data.violates(thing.key):
@@ -150,7 +149,7 @@ def _create(creation: Creation) -> list[Step]:
         return [Step(add, hazard="violated_constraint", blocked="rows violate it: correct them first")]
     if keyed and not quiet and not thing.facts["partitioned"]:
         return _key_by_index(thing)
-    add = f"ALTER {foreign}TABLE {only}{table} ADD CONSTRAINT {name} {definition(thing)}"
+    add = f"ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition(thing)}"
     if has["type"] not in ("check", "foreign key") or (thing.facts["partitioned"] and has["type"] == "foreign key"):
         return [Step(add)]
     if not has["validated"]:
@@ -236,8 +235,7 @@ def violation(thing: Thing) -> str:
 
 
 def _drop(thing: Thing) -> list[Step]:
-    foreign = "FOREIGN " if thing.facts["relation"] == "foreign table" else ""
-    return [Step(f"ALTER {foreign}TABLE {dotted(thing.identity[:2])} DROP CONSTRAINT {ident(thing.identity[2])}")]
+    return [Step(f"ALTER TABLE {dotted(thing.identity[:2])} DROP CONSTRAINT {ident(thing.identity[2])}")]
 
 
 def _probe(thing: Thing, attribute: str, text: str) -> Optional[str]:

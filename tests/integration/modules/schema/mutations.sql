@@ -720,8 +720,6 @@ ALTER TABLE people ALTER age RESET (n_distinct);
 ALTER TABLE people ALTER age SET (n_distinct = 5);
 
 
----- column: foreign_options (none: only foreign tables have them)
-
 ---- column: privileges
 REVOKE UPDATE (note) ON people FROM amt_reader;
 

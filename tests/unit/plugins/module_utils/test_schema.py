@@ -46,7 +46,7 @@ TABLE = {
 }  # fmt: skip
 COLUMN = {
     "generated": None, "type": "text", "collation": None, "default": None, "not_null": False, "identity": None,
-    "storage": "extended", "compression": None, "statistics": None, "options": [], "foreign_options": [],
+    "storage": "extended", "compression": None, "statistics": None, "options": [],
     "privileges": [], "comment": None,
 }  # fmt: skip
 INDEX = {
