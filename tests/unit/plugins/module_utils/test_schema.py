@@ -44,7 +44,7 @@ TABLE = {
     "of_type": None, "options": [], "access_method": "heap", "tablespace": None, "row_security": False,
     "force_row_security": False, "replica_identity": "default", "owner": "postgres", "privileges": default_privileges("r", 15), "comment": None,
 }  # fmt: skip
-COLUMN = {
+COLUMN: dict[str, Any] = {
     "generated": None, "type": "text", "collation": None, "default": None, "not_null": False, "identity": None,
     "storage": "extended", "compression": None, "statistics": None, "options": [],
     "privileges": [], "comment": None,
