@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.column import NOT_NULL_CHECK
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import default_privileges
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
     Change,
@@ -242,6 +243,8 @@ class Plan:
             return []
         kind = KINDS[key[0]]
         hazard = kind.drop_hazard if key in self.extra else self.remade.get(key, "")
+        if key in self.extra and self._left_behind(thing):
+            hazard = ""
         if key not in self.extra and key not in self.remade:
             hazard = {"materialized view": "rebuild_materialized_view", "column": "rewrite_table"}.get(key[0], "")
         if key not in self.extra and key[0] in TYPES:
@@ -250,6 +253,13 @@ class Plan:
             return [step._replace(key=key) for step in set_aside(thing, self.actual, hazard or "rewrite_table")]
         steps = kind.drop(thing) if kind.drop else [Step(f"DROP {kind.address(thing)}")]
         return [step._replace(hazard=hazard, key=key) for step in steps]
+
+    def _left_behind(self, thing: Thing) -> bool:
+        """Whether a run that was killed made it on its way to something else."""
+        if thing.kind == "index":
+            table = tuple(thing.facts["table_path"])
+            return ("constraint", (*table, thing.identity[-1])) in self.missing
+        return thing.kind == "constraint" and thing.identity[-1] == NOT_NULL_CHECK
 
     def _with_parent(self, thing: Thing, going: Iterable[Key]) -> bool:
         """Whether a partition's or an heir's part goes with that of its parent."""

@@ -281,6 +281,17 @@ def test_a_lock_that_stays_is_named_and_the_next_run_completes(server: Server, d
     assert call(SMALL)["in_sync"]
 
 
+def test_what_a_killed_run_left_in_the_schema_needs_no_permission(server: Server, database: str, call: Call) -> None:
+    server.sql("CREATE TABLE t (a integer, b text); INSERT INTO t VALUES (1, 'x')", db=database)
+    server.sql("ALTER TABLE t ADD CONSTRAINT ai_micro_not_null CHECK (b IS NOT NULL) NOT VALID", db=database)
+    server.sql("CREATE UNIQUE INDEX t_a_key ON t (a)", db=database)
+    server.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 't_a_key'::regclass", db=database)
+    definition = "CREATE TABLE t (a integer UNIQUE, b text NOT NULL);"
+    made = call(definition, state="present")
+    assert "msg" not in made, made["msg"]
+    assert call(definition)["in_sync"]
+
+
 def test_only_access_share_locks_are_taken_by_looking(server: Server, database: str, roles: None, call: Call) -> None:
     server.sql(BASE, db=database)
     seen: set[str] = set()

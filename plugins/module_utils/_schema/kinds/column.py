@@ -37,6 +37,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text imp
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.types import type_hazard
 
+# The check that a column's NOT NULL is proved by, for a moment.
+NOT_NULL_CHECK = "ai_micro_not_null"
 STORAGE = {"p": "plain", "e": "external", "m": "main", "x": "extended"}
 
 QUERY = f"""
@@ -167,7 +169,7 @@ def fill(column: Thing) -> list[Step]:
 def not_null_steps(column: Thing) -> list[Step]:
     """Look at the rows while others go on working, then state what was seen."""
     table, name = dotted(column.identity[:2]), ident(column.identity[-1])
-    check = ident("ai_micro_not_null")
+    check = ident(NOT_NULL_CHECK)
     return [
         Step(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}", alone=True),
         Step(f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID", alone=True),
