@@ -17,32 +17,6 @@ def published_addresses(addresses: list[str], gateway: str) -> list[str]:
     return list(dict.fromkeys(gateway if address == "bridge" else address for address in addresses))
 
 
-def missing_objects(databases: list[dict[str, Any]], present: dict[str, Any]) -> list[str]:
-    """Name each declared database, extension and table that is not there.
-
-    ``databases`` is the inventory's list, ``present`` what M(ai_micro.postgres.postgres_info) returned as
-    ``databases``. A table without a schema is one of schema public.
-    """
-    missing = []
-    for database in databases:
-        name = database["name"]
-        if name not in present:
-            missing.append(f"{name}: database missing")
-            continue
-        found = present[name]
-        missing += [
-            f"{name}: extension {extension} missing"
-            for extension in database.get("extensions") or []
-            if extension not in found["extensions"]
-        ]
-        missing += [
-            f"{name}: table {table} missing"
-            for table in database.get("tables") or []
-            if (table if "." in table else f"public.{table}") not in found["tables"]
-        ]
-    return missing
-
-
 def access_declaration(
     databases: list[dict[str, Any]], readonly_role: str, hidden: dict[str, dict[str, list[str]]]
 ) -> list[dict[str, Any]]:

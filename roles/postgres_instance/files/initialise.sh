@@ -11,4 +11,5 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 fi
 exec /etc/postgresql-config/with_server.sh \
     psql -X -q -v ON_ERROR_STOP=1 -U postgres -d postgres \
-    -f "/docker-entrypoint-initdb.d/$script" -f /docker-entrypoint-initdb.d/zz_initialised.sql
+    -f /docker-entrypoint-initdb.d/aa_before.sql -f "/docker-entrypoint-initdb.d/$script" \
+    -f /docker-entrypoint-initdb.d/zz_initialised.sql

@@ -122,6 +122,11 @@ class Instance:
         command = ["docker", "exec", self.name, "psql", "-X", "-qAt", "-U", "postgres", "-d", database, "-c", statement]
         return run(*command).stdout.rstrip("\n")
 
+    def dump(self, database: str) -> str:
+        """Return what pg_dump writes of a database, without the key that it draws anew each time."""
+        command = ["docker", "exec", self.name, "pg_dump", "-U", "postgres", database]
+        return re.sub(r"(?m)^\\\\(un)?restrict .*\n", "", run(*command).stdout)
+
     def inspect(self) -> dict[str, Any]:
         """Return what docker inspect says of the container."""
         return dict(json.loads(run("docker", "inspect", self.name).stdout)[0])

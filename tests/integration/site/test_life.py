@@ -260,17 +260,77 @@ def test_stopped_container_is_started(provisioned: Instance) -> None:
     assert provisioned.sql("SELECT 1") == "1"
 
 
-def test_missing_table_is_named_by_verify_and_added_by_site(provisioned: Instance) -> None:
-    provisioned.sql("DROP TABLE login_logs", "admindb")
-    verify = provisioned.play("verify")
+def test_drift_is_shown_by_verify_and_made_good_by_site(provisioned: Instance, tmp_path: Path) -> None:
+    provisioned.sql("DROP TABLE login_logs; ALTER TABLE documents DROP category", "admindb")
+    dump = provisioned.dump("admindb")
+    listed = tmp_path / "drift.json"
+    verify = provisioned.play("verify", postgres_databases_drift_file=str(listed))
     assert verify.code != 0
-    assert "admindb: table login_logs missing" in verify.text
-    assert "Would run" in provisioned.site("--check").text
+    assert verify.count("changed") == 0
+    row = r"admindb +table +login_logs +- +present +missing"
+    assert re.search(row, verify.text), verify.output
+    assert "admindb: 3 differences from what is declared" in verify.text
+    found = {(each["database"], each["kind"], each["object"]) for each in json.loads(listed.read_text())}
+    assert {("admindb", "table", "login_logs"), ("admindb", "column", "documents.category")} <= found
+    only_looks = provisioned.play("site", "--tags", "verify")
+    assert only_looks.code != 0
+    assert "admindb: 3 differences" in only_looks.text
+    check = provisioned.site("--check")
+    assert re.search(row, check.text)
+    assert check.count("changed") == 1
+    assert provisioned.dump("admindb") == dump
     # Default privileges give the service its rights on the new table at once.
     assert provisioned.site().count("changed") == 1
     assert (
         client(provisioned, url(provisioned, "ai-micro-api-admin"), "SELECT count(*) FROM login_logs").stdout == "0\n"
     )
+    assert provisioned.site().count("changed") == 0
+    assert provisioned.play("verify").code == 0
+
+
+def test_what_would_lose_data_is_refused_until_it_is_permitted_by_name(provisioned: Instance) -> None:
+    provisioned.sql("CREATE TABLE notes (id int); INSERT INTO notes VALUES (1)", "authdb")
+    refused = provisioned.refused()
+    assert "drop_table (notes)" in refused.text
+    assert provisioned.sql("SELECT id FROM notes", "authdb") == "1"
+    assert provisioned.site(postgres_databases_ignore=["public.notes"]).count("changed") == 0
+    assert provisioned.refused(postgres_databases_repair=False).count("changed") == 0
+    assert provisioned.site(postgres_databases_allow=["drop_table"]).count("changed") == 1
+    assert provisioned.site().count("changed") == 0
+
+
+def test_missing_database_is_created_with_its_migrations_as_baseline(provisioned: Instance) -> None:
+    history = "SELECT name, baseline FROM ai_micro.schema_migration"
+    first = "0001_embedding_superset.sql|t"
+    assert provisioned.sql(history, "admindb") == first
+    provisioned.sql("DROP DATABASE admindb WITH (FORCE)")
+    assert "Would create the database admindb" in provisioned.site("--check").text
+    verify = provisioned.play("verify")
+    assert verify.code != 0
+    assert re.search("admindb +database +admindb +- +present +missing", verify.text)
+    provisioned.site()
+    assert provisioned.sql(history, "admindb") == first
+    assert provisioned.site().count("changed") == 0
+
+
+def test_deployed_embeddings_are_migrated(provisioned: Instance) -> None:
+    """The deployed table's shape, from the database's own point of view: what the superset has more is not there."""
+    provisioned.sql(
+        """DROP SCHEMA ai_micro CASCADE; DROP INDEX ix_cmetadata_gin;
+        ALTER TABLE langchain_pg_embedding DROP id, DROP CONSTRAINT langchain_pg_embedding_uuid_key, ADD PRIMARY KEY (uuid);
+        INSERT INTO langchain_pg_embedding (document, custom_id) VALUES ('text', 'mine'), ('more', NULL);
+        ALTER TABLE langchain_pg_embedding ALTER document SET NOT NULL""",
+        "admindb",
+    )
+    verify = provisioned.play("verify")
+    assert verify.code != 0
+    assert re.search("admindb +migration +0001_embedding_superset.sql +- +present +missing", verify.text)
+    check = provisioned.site("--check")
+    assert check.count("changed") == 1
+    assert "admindb is compared with its definition once its migrations have been applied." in check.text
+    assert provisioned.site().count("changed") >= 1
+    ids = provisioned.sql("SELECT id = coalesce(custom_id, uuid::text) FROM langchain_pg_embedding", "admindb")
+    assert ids == "t\nt"
     assert provisioned.site().count("changed") == 0
 
 

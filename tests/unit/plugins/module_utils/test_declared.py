@@ -15,7 +15,6 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import
     access_declaration,
     connection_files,
     login_roles,
-    missing_objects,
 )
 
 MEBIBYTE = 1024 * 1024
@@ -24,39 +23,7 @@ AUTHDB: dict[str, Any] = {
     "service": "ai-micro-api-auth",
     "role": "auth_service",
     "extensions": ["uuid-ossp"],
-    "tables": ["users", "audit.log"],
 }
-FOUND = {"extensions": {"plpgsql": "1.0", "uuid-ossp": "1.1"}, "tables": ["audit.log", "public.users"]}
-
-
-@pytest.mark.parametrize(
-    ("present", "expected"),
-    [
-        pytest.param({"authdb": FOUND}, [], id="all there"),
-        pytest.param({}, ["authdb: database missing"], id="no database"),
-        pytest.param(
-            {"authdb": {**FOUND, "extensions": {}}}, ["authdb: extension uuid-ossp missing"], id="no extension"
-        ),
-        pytest.param({"authdb": {**FOUND, "tables": ["audit.log"]}}, ["authdb: table users missing"], id="no table"),
-        pytest.param(
-            {"authdb": {**FOUND, "tables": ["public.users", "public.log"]}},
-            ["authdb: table audit.log missing"],
-            id="in another schema",
-        ),
-        pytest.param(
-            {"authdb": {"extensions": {}, "tables": []}},
-            ["authdb: extension uuid-ossp missing", "authdb: table users missing", "authdb: table audit.log missing"],
-            id="an empty database",
-        ),
-    ],
-)
-def test_missing_objects(present: dict[str, Any], expected: list[str]) -> None:
-    assert missing_objects([AUTHDB], present) == expected
-
-
-@pytest.mark.parametrize("database", [{"name": "d"}, {"name": "d", "extensions": None, "tables": None}])
-def test_a_database_that_declares_nothing_inside(database: dict[str, Any]) -> None:
-    assert missing_objects([database], {"d": {"extensions": {}, "tables": []}}) == []
 
 
 def test_access_declaration() -> None:
