@@ -17,7 +17,8 @@ description:
   - The database itself remembers them, in the table C(ai_micro.schema_migration) with name, SHA-256 of the content, time and role. An applied
     migration whose file was changed or taken away is an error, and so are numbers that are missing, that two files share, or that come before an
     applied one.
-  - A migration and its record are one transaction, unless a comment before its first statement says C(-- migration: no transaction), which
+  - >-
+    A migration and its record are one transaction, unless a comment before its first statement says C(-- migration: no transaction), which
     C(CREATE INDEX CONCURRENTLY) and its like need. Such a file's statements are committed one by one and recorded after the last, so it has to
     bear being run again.
   - Everything is checked before the first migration is run. Two runs at once wait for each other.
