@@ -70,8 +70,8 @@ options:
   baseline:
     description:
       - Whether pending migrations are recorded without being run, because the database was created with what they bring.
-      - The role M(ai_micro.postgres.postgres_databases#role) needs it for no database, as the script of the first start records the migrations of each
-        database that it creates.
+      - The role C(postgres_databases) does not need it, because the script of the first start records the migrations of each database that it
+        creates.
     type: bool
     default: false
   lock_timeout:
