@@ -79,8 +79,16 @@ SELECT format('%I.%I', n.nspname, c.relname), array_agg(quote_ident(a.attname) O
  WHERE c.relkind = 'r' AND n.nspname !~ '^pg_|^information_schema$'
  GROUP BY 1
 """
+OPTIONS = re.compile(r"(?<= WITH \()[^()]+(?=\)$)")
 #: Roles are the server's: they are there before any pair is loaded.
 ROLES = ("corpus_reader", "corpus_writer", "corpus_owner", 'corpus %s; "x" Ü')
+
+
+def options(found: re.Match[str]) -> str:
+    """Give storage options in one order and one spelling."""
+    values = {"on": "true", "off": "false"}
+    pairs = (each.partition("=") for each in found[0].replace("'", "").split(", "))
+    return ", ".join(sorted(f"{name}={values.get(value, value)}" for name, _sign, value in pairs))
 
 
 class Database:
@@ -157,7 +165,7 @@ class Database:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         # What a server of 15.20 notes in each column's options is its own business.
         text = re.sub(r"(, )?\bpg_attver='?\d+'?", "", done.stdout)
-        lines = (line.strip().rstrip(",;") for line in text.splitlines())
+        lines = (OPTIONS.sub(options, line.strip().rstrip(",;")) for line in text.splitlines())
         return sorted(line for line in lines if line and not re.match(r"--|\\(un)?restrict |ALTER .* SET \(\)$", line))
 
 
@@ -231,8 +239,8 @@ def judge(server: Server, pair: Pair, dumped: bool) -> None:
 def judge_equal(made: Database, pair: Pair) -> None:
     """No difference is seen, and nothing is done."""
     state = made.state()
-    for arguments in ({"state": "verified"}, {"state": "present"}):
-        found = made.call(pair.new, **arguments, **pair.arguments)
+    for wanted in ("verified", "present"):
+        found = made.call(pair.new, state=wanted, **pair.arguments)
         expect(not found.get("failed") and found["in_sync"], "A false alarm:", told(found))
         expect(not found["drift"] and not found["queries"] and not found["changed"], "In sync, and yet:", told(found))
     expect(made.state() == state, "The catalogs were written to.")

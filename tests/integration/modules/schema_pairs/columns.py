@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import Outcome, Pair, change, step
+from .pair import Outcome, Pair, change, step, two
 
 ITEM = "CREATE TABLE item (id int PRIMARY KEY, name text, size int, tags text[], made timestamp)"
 ROWS = "INSERT INTO item VALUES (1, 'a', 5, '{x}', '2025-01-01'), (2, 'b', 6, NULL, NULL)"
@@ -42,7 +42,7 @@ def altered(
 def typed(old: str, new: str, there: Outcome, back: Outcome, values: str = "", extension: str = "") -> list[Pair]:
     """Pair two types of a column that holds a value and a NULL."""
     rows = f"INSERT INTO item VALUES (1, {values}), (2, NULL)" if values else ""
-    scripts = [f"{extension}CREATE TABLE item (id int PRIMARY KEY, kept {kind})" for kind in (old, new)]
+    scripts = two(f"{extension}CREATE TABLE item (id int PRIMARY KEY, kept {kind})" for kind in (old, new))
     return change(
         f"type: {old} to {new}", *scripts, "column item.kept", there, back=back, rows=rows, movable=not extension
     )
@@ -142,42 +142,42 @@ PAIRS: list[Pair] = [
     ),
     *change(
         "default: now() and clock_timestamp()",
-        *(f"CREATE TABLE item (id int, made timestamptz DEFAULT {call}())" for call in ("now", "clock_timestamp")),
+        *two(f"CREATE TABLE item (id int, made timestamptz DEFAULT {call}())" for call in ("now", "clock_timestamp")),
         "column item.made",
         "additive",
         back="additive",
     ),
     *change(
         "default: now() and CURRENT_TIMESTAMP",
-        *(f"CREATE TABLE item (id int, made timestamptz DEFAULT {call})" for call in ("now()", "CURRENT_TIMESTAMP")),
+        *two(f"CREATE TABLE item (id int, made timestamptz DEFAULT {call})" for call in ("now()", "CURRENT_TIMESTAMP")),
         "column item.made",
         "additive",
         back="additive",
     ),
     *change(
         "default: two strings that differ by a blank",
-        *(f"CREATE TABLE item (id int, name text DEFAULT '{text}')" for text in ("a", "a ")),
+        *two(f"CREATE TABLE item (id int, name text DEFAULT '{text}')" for text in ("a", "a ")),
         "column item.name",
         "additive",
         back="additive",
     ),
     *change(
         "default: letter case in a string",
-        *(f"CREATE TABLE item (id int, name text DEFAULT '{text}')" for text in ("Active", "active")),
+        *two(f"CREATE TABLE item (id int, name text DEFAULT '{text}')" for text in ("Active", "active")),
         "column item.name",
         "additive",
         back="additive",
     ),
     *change(
         "default: NULL and an empty string",
-        *(f"CREATE TABLE item (id int, name text DEFAULT {text})" for text in ("NULL", "''")),
+        *two(f"CREATE TABLE item (id int, name text DEFAULT {text})" for text in ("NULL", "''")),
         "column item.name",
         "additive",
         back="additive",
     ),
     *change(
         "generated: another expression",
-        *(
+        *two(
             f"CREATE TABLE item (id int PRIMARY KEY, size int, twice int GENERATED ALWAYS AS (size {what}) STORED)"
             for what in ("* 2", "+ 2")
         ),

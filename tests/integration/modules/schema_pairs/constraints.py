@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import Outcome, Pair, change, step
+from .pair import Outcome, Pair, change, step, two
 
 ITEM = "CREATE TABLE item (id int NOT NULL, name text, size int)"
 PART = "CREATE TABLE part (id int PRIMARY KEY, item int)"
@@ -42,7 +42,7 @@ def changed(
     back: Outcome = "repairable",
     table: str = "item",
 ) -> list[Pair]:
-    scripts = [f"{base}; ALTER TABLE {table} ADD CONSTRAINT rule {definition}" for definition in (one, other)]
+    scripts = two(f"{base}; ALTER TABLE {table} ADD CONSTRAINT rule {definition}" for definition in (one, other))
     return change(f"constraint: {one} to {other}", *scripts, "rule", there, back=back, rows=rows)
 
 

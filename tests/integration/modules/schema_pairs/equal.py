@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import Pair, same
+from .pair import Pair, same, two
 
 ROWS = "INSERT INTO item (id, name) VALUES (5, 'abcd')"
 INDEXED = "CREATE TABLE item (id int, name text)"
@@ -11,20 +11,20 @@ TWICE = "CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS"
 
 
 def columns(name: str, one: str, other: str) -> list[Pair]:
-    return same(name, *(f"CREATE TABLE item (id int, name text, {text})" for text in (one, other)), rows=ROWS)
+    return same(name, *two(f"CREATE TABLE item (id int, name text, {text})" for text in (one, other)), rows=ROWS)
 
 
 def checks(name: str, one: str, other: str, kind: str = "text") -> list[Pair]:
     return same(
         f"check: {name}",
-        *(f"CREATE TABLE item (id int, name text, c {kind} CONSTRAINT k CHECK ({text}))" for text in (one, other)),
+        *two(f"CREATE TABLE item (id int, name text, c {kind} CONSTRAINT k CHECK ({text}))" for text in (one, other)),
         rows=ROWS,
     )
 
 
 def indexes(name: str, one: str, other: str) -> list[Pair]:
     return same(
-        f"index: {name}", *(f"{INDEXED}; CREATE INDEX lookup ON item {text}" for text in (one, other)), rows=ROWS
+        f"index: {name}", *two(f"{INDEXED}; CREATE INDEX lookup ON item {text}" for text in (one, other)), rows=ROWS
     )
 
 
@@ -234,7 +234,7 @@ PAIRS: list[Pair] = [
     ),
     *same(
         "trigger's condition over IN of varchar and its dump",
-        *(
+        *two(
             f"CREATE TABLE item (id int, name varchar); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER t BEFORE UPDATE ON item FOR EACH ROW WHEN ({text}) EXECUTE FUNCTION f()"
             for text in (
                 "NEW.name IN ('a', 'b')",
@@ -250,7 +250,7 @@ PAIRS: list[Pair] = [
     ),
     *same(
         "generated column over IN of varchar and its dump",
-        *(
+        *two(
             f"CREATE TABLE item (id int, name varchar, c boolean GENERATED ALWAYS AS ({text}) STORED)"
             for text in (
                 "name IN ('a', 'b')",
@@ -261,7 +261,7 @@ PAIRS: list[Pair] = [
     ),
     *same(
         "default over IN of varchar and its dump",
-        *(
+        *two(
             f"CREATE TABLE item (id int, name text, c boolean DEFAULT ({text}))"
             for text in (
                 "CURRENT_USER::varchar IN ('a', 'b')",
@@ -383,7 +383,7 @@ PAIRS: list[Pair] = [
     ),
     *same(
         "trigger with old and new words",
-        *(
+        *two(
             f"CREATE TABLE item (id int, name text); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER t {text} f()"
             for text in (
                 "AFTER INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION",

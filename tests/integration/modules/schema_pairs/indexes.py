@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import Outcome, Pair, change, step
+from .pair import Outcome, Pair, change, step, two
 
 ITEM = """CREATE TABLE item (id int PRIMARY KEY, name text, other varchar(40), size int, tags text[], data jsonb, made timestamptz, area box, during int4range)"""
 ROWS = """INSERT INTO item VALUES (1, 'a', 'b', 5, '{x}', '{"a": 1}', '2025-01-01', '((0,0),(1,1))', '[1,2)'), (2, 'c', 'd', 6, NULL, NULL, NULL, NULL, NULL)"""
@@ -27,7 +27,7 @@ def added(definition: str, unique: str = "", outcome: Outcome = "additive") -> l
 def changed(one: str, other: str, base: str = ITEM, rows: str = ROWS, movable: bool = True) -> list[Pair]:
     return change(
         f"index: {one} to {other}",
-        *(f"{base}; CREATE INDEX lookup ON item {each}" for each in (one, other)),
+        *two(f"{base}; CREATE INDEX lookup ON item {each}" for each in (one, other)),
         "index lookup",
         rows=rows,
         movable=movable,
@@ -142,7 +142,7 @@ PAIRS: list[Pair] = [
     *changed("USING brin (size)", "USING brin (size int4_minmax_multi_ops(values_per_range = 16))"),
     *change(
         "index to unique index",
-        *(f"{ITEM}; CREATE {unique}INDEX lookup ON item (name)" for unique in ("", "UNIQUE ")),
+        *two(f"{ITEM}; CREATE {unique}INDEX lookup ON item (name)" for unique in ("", "UNIQUE ")),
         "index lookup",
         rows=ROWS,
     ),

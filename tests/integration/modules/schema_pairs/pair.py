@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -34,6 +34,12 @@ class Pair:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     #: Whether the scripts work under another search_path, so that compositions can hold the pair in a schema of its own.
     movable: bool = True
+
+
+def two(scripts: Iterable[str]) -> tuple[str, str]:
+    """Give an old and a declared script that are made alike."""
+    old, new = scripts
+    return old, new
 
 
 def step(

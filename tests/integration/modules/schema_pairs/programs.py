@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import Outcome, Pair, change, step
+from .pair import Outcome, Pair, change, step, two
 
 ITEM = "CREATE TABLE item (id int PRIMARY KEY, name text, size int)"
 ROWS = "INSERT INTO item VALUES (1, 'a', 5), (2, 'b', 6)"
@@ -23,7 +23,7 @@ def trigger(name: str, definition: str, base: str = BASE, kind: str = "TRIGGER")
 def retriggered(name: str, definition: str, one: str = PLAIN) -> list[Pair]:
     return change(
         f"trigger: {name}",
-        *(f"{BASE}; CREATE TRIGGER touched {each}" for each in (one, definition)),
+        *two(f"{BASE}; CREATE TRIGGER touched {each}" for each in (one, definition)),
         "trigger touched",
         rows=ROWS,
     )
@@ -44,7 +44,7 @@ def enabled(state: str) -> list[Pair]:
 def policed(name: str, one: str, other: str) -> list[Pair]:
     return change(
         f"policy: {name}",
-        *(f"{ITEM}; CREATE POLICY seen ON item {each}" for each in (one, other)),
+        *two(f"{ITEM}; CREATE POLICY seen ON item {each}" for each in (one, other)),
         "policy seen",
         rows=ROWS,
     )
@@ -162,7 +162,7 @@ PAIRS: list[Pair] = [
     ),
     *change(
         "rule: another condition",
-        *(f"{ITEM}; CREATE RULE ruled AS ON DELETE TO item WHERE OLD.id > {n} DO INSTEAD NOTHING" for n in (1, 2)),
+        *two(f"{ITEM}; CREATE RULE ruled AS ON DELETE TO item WHERE OLD.id > {n} DO INSTEAD NOTHING" for n in (1, 2)),
         "rule ruled",
         rows=ROWS,
     ),
@@ -256,7 +256,7 @@ PAIRS: list[Pair] = [
     ),
     *change(
         "event trigger: event",
-        *(
+        *two(
             f"CREATE FUNCTION told() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END'; CREATE EVENT TRIGGER watcher ON {event} EXECUTE FUNCTION told()"
             for event in ("ddl_command_start", "ddl_command_end")
         ),

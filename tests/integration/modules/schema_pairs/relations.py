@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import Pair, change, step
+from .pair import Pair, change, step, two
 
 ITEM = "CREATE TABLE item (id int PRIMARY KEY, name text, size int, gone text)"
 ROWS = "INSERT INTO item VALUES (1, 'a', 5, 'x'), (2, 'b', 6, NULL)"
@@ -17,7 +17,10 @@ def chain(columns: str, base: str = ITEM) -> str:
 
 def viewed(name: str, old: str, new: str, kind: str = "VIEW") -> list[Pair]:
     return change(
-        f"{kind.lower()}: {name}", *(f"{ITEM}; CREATE {kind} shown {text}" for text in (old, new)), "shown", rows=ROWS
+        f"{kind.lower()}: {name}",
+        *two(f"{ITEM}; CREATE {kind} shown {text}" for text in (old, new)),
+        "shown",
+        rows=ROWS,
     )
 
 
@@ -85,7 +88,7 @@ PAIRS: list[Pair] = [
     ),
     *change(
         "query of a materialised view that has indexes, a comment and a view over it",
-        *(
+        *two(
             f"""{ITEM}; CREATE MATERIALIZED VIEW kept AS SELECT {columns} FROM item; CREATE UNIQUE INDEX kept_id ON kept (id); CREATE INDEX kept_name ON kept (name);
             COMMENT ON MATERIALIZED VIEW kept IS 'copy'; CREATE VIEW shown AS SELECT name FROM kept"""
             for columns in ("id, name", "id, name, size")
@@ -147,7 +150,7 @@ PAIRS: list[Pair] = [
     ),
     *change(
         "view with a trigger, a rule and a grant, made anew",
-        *(
+        *two(
             f"""{ITEM}; CREATE VIEW shown AS SELECT {columns} FROM item; CREATE FUNCTION store() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER stored INSTEAD OF INSERT ON shown FOR EACH ROW EXECUTE FUNCTION store(); CREATE RULE ignored AS ON DELETE TO shown DO INSTEAD NOTHING;
         COMMENT ON COLUMN shown.id IS 'number'; GRANT SELECT ON shown TO corpus_reader; ALTER VIEW shown ALTER id SET DEFAULT 4"""

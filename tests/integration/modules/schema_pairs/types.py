@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .pair import Pair, change, step
+from .pair import Outcome, Pair, change, step
 
 
 def mood(*labels: str) -> str:
@@ -19,10 +19,10 @@ PLACED = "CREATE TABLE item (id int PRIMARY KEY, place place, places place[])"
 PLACES = "INSERT INTO item (id) VALUES (1), (2)"
 
 
-def labelled(name: str, old: tuple[str, ...], new: tuple[str, ...], outcome: str) -> list[Pair]:
+def labelled(name: str, old: tuple[str, ...], new: tuple[str, ...], outcome: Outcome) -> list[Pair]:
     """Pair two enumerations, unused and then used by a table with rows."""
     return [
-        *change(f"enumeration: {name}", mood(*old), mood(*new), "mood", outcome, back=None),  # type: ignore[arg-type]
+        *change(f"enumeration: {name}", mood(*old), mood(*new), "mood", outcome, back=None),
         *change(
             f"enumeration: {name}, in use",
             f"{mood(*old)}; {USED}",
@@ -31,12 +31,17 @@ def labelled(name: str, old: tuple[str, ...], new: tuple[str, ...], outcome: str
             outcome,
             back=None,
             rows=PEOPLE,
-        ),  # type: ignore[arg-type]
+        ),
     ]
 
 
 def limited(
-    name: str, old: str, new: str, outcome: str = "repairable", back: str | None = "repairable", rows: str = PRICES
+    name: str,
+    old: str,
+    new: str,
+    outcome: Outcome = "repairable",
+    back: Outcome | None = "repairable",
+    rows: str = PRICES,
 ) -> list[Pair]:
     """Pair two domains over the same table."""
     return change(
@@ -47,7 +52,7 @@ def limited(
         outcome,
         back=back,
         rows=rows,
-    )  # type: ignore[arg-type]
+    )
 
 
 PAIRS: list[Pair] = [

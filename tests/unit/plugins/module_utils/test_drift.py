@@ -26,13 +26,16 @@ ADMINDB = {"name": "admindb"}
 
 
 def test_everything_is_in_one_list() -> None:
-    schemas = [
+    schemas: list[dict[str, Any]] = [
         {"item": {"name": "authdb"}, "drift": []},
         {"item": ADMINDB, "drift": [COLUMN]},
         {"item": {"name": "apidb"}, "skipped": True},
         {"item": {"name": "other"}, "failed": True, "msg": "No connection."},
     ]
-    migrations = [{"item": ADMINDB, "pending": ["0001_x.sql"]}, {"item": {"name": "apidb"}, "skipped": True}]
+    migrations: list[dict[str, Any]] = [
+        {"item": ADMINDB, "pending": ["0001_x.sql"]},
+        {"item": {"name": "apidb"}, "skipped": True},
+    ]
     found = schema_drift(schemas, migrations, ["reports"])
     assert [(each["database"], each["kind"], each["object"], each["change"]) for each in found] == [
         ("reports", "database", "reports", "missing"),
