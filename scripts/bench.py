@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, and one run over more hosts.
+"""Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, one run over more hosts, and
+the comparison of a database with its definition against other programs.
 
 Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both. Scale has hosts
-that hold Engine and image, reached over SSH: what grows with their number is the run, not the one machine that they all are here. Schema times the comparison of a
-database with its definition against other programs.
+that hold Engine and image, reached over SSH: what grows with their number is the run, not the one machine that they all are here.
 Exit status 1 says that a target is missed.
 """
 
