@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, and one run over more hosts.
+"""Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, one run over more hosts, and
+the comparison of a database with its definition against other programs.
 
 Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both. Scale has hosts
 that hold Engine and image, reached over SSH: what grows with their number is the run, not the one machine that they all are here.
@@ -20,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from scripts.bench_schema import measure_schema  # noqa: E402
 from tests.hosts.fleet import Fleet  # noqa: E402
 from tests.hosts.host import Host  # noqa: E402
 
@@ -152,7 +154,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "what", nargs="?", choices=("all", "cold", "second", "scale"), default="all", help="default: all"
+        "what", nargs="?", choices=("all", "cold", "second", "scale", "schema"), default="all", help="default: all"
     )
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind (default: %(default)s)")
     chosen = parser.parse_args()
@@ -166,6 +168,8 @@ def main() -> int:
             held &= measure_cold(clone, chosen.runs)
     if chosen.what in ("all", "scale"):
         held &= measure_scale(chosen.runs)
+    if chosen.what in ("all", "schema"):
+        held &= measure_schema(chosen.runs)
     return 0 if held else 1
 
 

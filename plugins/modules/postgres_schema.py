@@ -18,8 +18,9 @@ description:
   - A plan is tried first on a copy of the live schema (without rows). Only statements that ended there in the declared schema are carried out.
   - Compared are the database itself, schemas, extensions, enumerations, composite types, domains with their constraints, range types, sequences, functions,
     procedures, aggregates, tables, columns, constraints, indexes with their validity, views, materialised views, triggers, rules, policies, extended
-    statistics, default privileges and event triggers, with comments, owners and privileges. What belongs to an extension is left out, and so is the
-    order of columns.
+    statistics, collations, casts, operators, publications, default privileges and event triggers, with comments, owners and privileges. What belongs to
+    an extension is left out, and so is the order of columns.
+  - Not compared are foreign servers and tables, text search, operator classes, languages, transforms, subscriptions, security labels and large objects.
   - The scratch database is dropped whatever happens. What a killed run left behind is swept by the next one.
 attributes:
   check_mode:

@@ -86,6 +86,8 @@ class Cache:
             self.alternates = kept["alternates"]
             self.rows = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["rows"]]
             self._edges = kept["edges"]
+            if any(max(entry) >= len(things) for entry in self._edges):
+                return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
         snapshot = Snapshot({thing.key: thing for thing in things}, version=kept["version"], user=kept["user"])

@@ -154,6 +154,8 @@ def object_name(kind: str, identity: Sequence[str]) -> str:
     if kind == "default privileges":
         role, schema, what = identity
         return f"{role}{' in ' + schema if schema else ''} on {what}"
-    if kind in ("schema", "extension", "event trigger"):
-        return identity[-1]
+    if kind == "cast":
+        return f"{identity[0]} AS {identity[1]}"
+    if kind == "operator":
+        return f"{shown(identity[:2])} ({', '.join(identity[2:])})"
     return shown(identity)

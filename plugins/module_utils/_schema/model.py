@@ -108,8 +108,6 @@ class Change(NamedTuple):
     expected: Snapshot
     actual: Snapshot
     data: Data
-    # The table was made by the same plan, so it holds no rows and nobody waits for it.
-    fresh: bool = False
 
     @property
     def old(self) -> Any:
@@ -187,9 +185,8 @@ class Kind:
     refine: Optional[Callable[[dict[str, Any], dict[str, Any]], None]] = None
     # Whether dropping it goes before everything else, because it stands in the way of other changes.
     drops_first: bool = True
-    # Dropping it loses nothing that its declaration does not hold, so a change may drop and make it.
-    disposable: bool = True
-    # How two spellings of a deparsed attribute are brought to one: a statement with a view's query for a given text.
+    # The query of a view that holds a deparsed attribute's text, so that two spellings are brought to one; without it
+    # the object itself is made of the text.
     probe: Optional[Callable[[Thing, str, str], Optional[str]]] = None
     # Shares the name space of relations.
     relation: bool = False

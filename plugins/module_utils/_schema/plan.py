@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.column import NOT_NULL_CHECK
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import default_privileges
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
     Change,
@@ -61,9 +62,9 @@ class Plan:
         self._close()
         self.created = {key for key in self.expected.things if key in self.missing or key in self.dropped}
 
-    def _change(self, key: Key, attribute: str, found: Optional[Thing] = None, fresh: bool = False) -> Change:
+    def _change(self, key: Key, attribute: str, found: Optional[Thing] = None) -> Change:
         there = found or self.actual.things[key]
-        return Change(self.expected.things[key], there, attribute, self.expected, self.actual, self.data, fresh)
+        return Change(self.expected.things[key], there, attribute, self.expected, self.actual, self.data)
 
     def _judge_remakes(self) -> None:
         """Things with an attribute that nothing alters have to be dropped and made."""
@@ -188,16 +189,16 @@ class Plan:
                 continue
             if found.attributes[name] != thing.attributes[name]:
                 # Nobody uses it yet, so nothing of it is a hazard.
-                change = Change(thing, found, name, self.expected, self.actual, Data(empty=True), fresh=True)
+                change = Change(thing, found, name, self.expected, self.actual, Data(empty=True))
                 steps += self._alter(change)
         if key[0] in TYPES and key in self.dropped:
-            steps += convert_columns(self._columns_of(key), self.expected)
+            steps += convert_columns(self._columns_of(key), self.expected, key[0] == "collation")
         return steps
 
     def _columns_of(self, key: Key) -> list[Thing]:
         """Columns of a type that is made anew, but for those that get another one anyway."""
         found = [self.actual.things[other] for other in sorted(self.dependents.get(key, ())) if other[0] == "column"]
-        return [thing for thing in found if "type" not in self.different.get(thing.key, ())]
+        return [thing for thing in found if not {"type", "collation"} & set(self.different.get(thing.key, ()))]
 
     def _initial(self, thing: Thing) -> dict[str, Any]:
         """The attributes right after its creation."""
@@ -242,6 +243,8 @@ class Plan:
             return []
         kind = KINDS[key[0]]
         hazard = kind.drop_hazard if key in self.extra else self.remade.get(key, "")
+        if key in self.extra and self._left_behind(thing):
+            hazard = ""
         if key not in self.extra and key not in self.remade:
             hazard = {"materialized view": "rebuild_materialized_view", "column": "rewrite_table"}.get(key[0], "")
         if key not in self.extra and key[0] in TYPES:
@@ -250,6 +253,13 @@ class Plan:
             return [step._replace(key=key) for step in set_aside(thing, self.actual, hazard or "rewrite_table")]
         steps = kind.drop(thing) if kind.drop else [Step(f"DROP {kind.address(thing)}")]
         return [step._replace(hazard=hazard, key=key) for step in steps]
+
+    def _left_behind(self, thing: Thing) -> bool:
+        """Whether a run that was killed made it on its way to something else."""
+        if thing.kind == "index":
+            table = tuple(thing.facts["table_path"])
+            return ("constraint", (*table, thing.identity[-1])) in self.missing
+        return thing.kind == "constraint" and thing.identity[-1] == NOT_NULL_CHECK
 
     def _with_parent(self, thing: Thing, going: Iterable[Key]) -> bool:
         """Whether a partition's or an heir's part goes with that of its parent."""

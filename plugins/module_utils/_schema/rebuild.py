@@ -12,7 +12,9 @@ from typing import Optional
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import Snapshot, Step, Thing
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted, ident, literal
 
-TYPES = ("enum", "domain", "composite type", "range type")
+# Columns use them, so a column has to be led from the old one to the new one.
+TYPES = ("enum", "domain", "composite type", "range type", "collation")
+_NOUNS = {"domain": "DOMAIN", "collation": "COLLATION"}
 ASIDE = "ai_micro_old"
 
 
@@ -24,12 +26,11 @@ def _old_name(thing: Thing) -> str:
 
 def old_type(thing: Thing) -> str:
     """Address the type that stepped aside."""
-    noun = "DOMAIN" if thing.kind == "domain" else "TYPE"
-    return f"{noun} {dotted((thing.identity[0], _old_name(thing)))}"
+    return f"{_NOUNS.get(thing.kind, 'TYPE')} {dotted((thing.identity[0], _old_name(thing)))}"
 
 
 def rebuild_type(thing: Thing, hazard: str) -> list[Step]:
-    noun = "DOMAIN" if thing.kind == "domain" else "TYPE"
+    noun = _NOUNS.get(thing.kind, "TYPE")
     steps = [Step(f"ALTER {noun} {dotted(thing.identity)} RENAME TO {ident(_old_name(thing))}", hazard=hazard)]
     if thing.kind == "range type":
         multirange = thing.facts["multirange_path"]
@@ -38,8 +39,8 @@ def rebuild_type(thing: Thing, hazard: str) -> list[Step]:
     return steps
 
 
-def convert_columns(columns: Iterable[Thing], expected: Snapshot) -> list[Step]:
-    """Give columns of the old type the new one, by way of their text."""
+def convert_columns(columns: Iterable[Thing], expected: Snapshot, collated: bool) -> list[Step]:
+    """Give columns of the old type the new one by way of their text, those of a collation the new one as they are."""
     steps = []
     for found in columns:
         wanted = expected.things.get(found.key)
@@ -49,6 +50,9 @@ def convert_columns(columns: Iterable[Thing], expected: Snapshot) -> list[Step]:
         name, table = ident(found.identity[-1]), dotted(found.identity[:2])
         text = "text" + "[]" * new.count("[]")
         alter = f"ALTER TABLE {table} ALTER COLUMN {name}"
+        if collated:
+            steps.append(Step(f"{alter} TYPE {new} COLLATE {wanted.attributes['collation']}"))
+            continue
         if found.attributes["default"] is not None:
             steps.append(Step(f"{alter} DROP DEFAULT"))
         steps.append(Step(f"{alter} TYPE {new} USING {name}::{text}::{new}"))

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds import (
     aggregate,
+    cast,
+    collation,
     column,
     composite_type,
     constraint,
@@ -23,7 +25,9 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds im
     function,
     index,
     materialized_view,
+    operator,
     policy,
+    publication,
     range_type,
     rule,
     schema,
@@ -42,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
         database,
         schema,
         extension,
+        collation,
         enum,
         composite_type,
         domain,
@@ -50,6 +55,8 @@ KINDS: Mapping[str, Kind] = {
         sequence,
         function,
         aggregate,
+        cast,
+        operator,
         table,
         column,
         constraint,
@@ -61,6 +68,7 @@ KINDS: Mapping[str, Kind] = {
         rule,
         policy,
         statistics,
+        publication,
         default_privileges,
         event_trigger,
     )

@@ -50,6 +50,5 @@ def _likeness(thing: Thing) -> str:
 def _rename(thing: Thing, name: str) -> str:
     if thing.kind == "index":
         return f"ALTER INDEX {dotted(thing.identity)} RENAME TO {ident(name)}"
-    foreign = "FOREIGN " if thing.facts["relation"] == "foreign table" else ""
     old = ident(thing.identity[-1])
-    return f"ALTER {foreign}TABLE {dotted(thing.identity[:2])} RENAME CONSTRAINT {old} TO {ident(name)}"
+    return f"ALTER TABLE {dotted(thing.identity[:2])} RENAME CONSTRAINT {old} TO {ident(name)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Optional
 
-_TYPE = re.compile(r"^(?P<base>[^(\[]*?)(?:\((?P<modifiers>[^)]*)\))?(?P<rest>[^\[]*)(?P<array>(?:\[\])*)$")
+_TYPE = re.compile(r"^(?P<base>[^(\[]*)(?:\((?P<modifiers>[^)]*)\))?(?P<rest>[^\[(]*)(?P<array>(?:\[\])*)$")
 # From, to: every value fits, yet each row is written anew.
 _WIDER = {
     "smallint": {"integer", "bigint", "numeric", "real", "double precision"},

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,9 @@ def wait_for(made: Server, name: str) -> None:
             return
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """Yield a running server."""
+@contextmanager
+def running_server() -> Iterator[Server]:
+    """Yield a server that was given by its socket, or one in a container that is removed afterwards."""
     given = os.environ.get("AI_MICRO_TEST_PG_SOCKET")
     if given:
         yield Server(given, int(os.environ.get("AI_MICRO_TEST_PG_PORT", "5432")))
@@ -144,3 +145,10 @@ def server() -> Iterator[Server]:
             yield made
         finally:
             docker("rm", "--force", "--volumes", name)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """Yield a running server."""
+    with running_server() as running:
+        yield running

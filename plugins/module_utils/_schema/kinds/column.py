@@ -37,6 +37,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text imp
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.types import type_hazard
 
+# The check that a column's NOT NULL is proved by, for a moment.
+NOT_NULL_CHECK = "ai_micro_not_null"
 STORAGE = {"p": "plain", "e": "external", "m": "main", "x": "extended"}
 
 QUERY = f"""
@@ -51,13 +53,13 @@ SELECT ARRAY[n.nspname, c.relname, a.attname]::text[] AS id, a.attrelid AS _oid,
            JOIN pg_catalog.pg_namespace cn ON cn.oid = co.collnamespace WHERE co.oid = a.attcollation) END AS collation,
        a.attstorage::text AS storage,
        CASE a.attcompression::text WHEN 'p' THEN 'pglz' WHEN 'l' THEN 'lz4' END AS compression,
-       NULLIF(a.attstattarget, -1)::int AS statistics, a.attoptions AS options, a.attfdwoptions AS foreign_options,
+       NULLIF(a.attstattarget, -1)::int AS statistics, a.attoptions AS options,
        {acl("a.attacl", "c.relowner")} AS privileges, d.description AS comment
 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
 LEFT JOIN pg_catalog.pg_attrdef ad ON ad.adrelid = a.attrelid AND ad.adnum = a.attnum AND a.atthasdef
 {comment_join("pg_class", "a.attrelid", "a.attnum")}
-WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'f') AND {USER_SCHEMA}
+WHERE a.attrelid >= 16384 AND a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p') AND {USER_SCHEMA}
   AND NOT {extension_member("pg_class", "c.oid")}
 """
 
@@ -67,7 +69,6 @@ def _refine(attributes: dict[str, Any], facts: dict[str, Any]) -> None:
     facts["type_storage"] = STORAGE[facts["type_storage"]]
     # Debian's 15.20 keeps a number of its own among them, which every table has another of.
     attributes["options"] = sorted(o for o in attributes["options"] or () if not o.startswith("pg_attver="))
-    attributes["foreign_options"] = sorted(attributes["foreign_options"] or ())
 
 
 def address(thing: Thing) -> str:
@@ -75,13 +76,11 @@ def address(thing: Thing) -> str:
 
 
 def _table(thing: Thing) -> str:
-    return ("FOREIGN TABLE " if thing.facts["relation"] == "foreign table" else "TABLE ") + dotted(thing.identity[:2])
+    return f"TABLE {dotted(thing.identity[:2])}"
 
 
 def _alter(thing: Thing, action: str, only: bool = True) -> str:
     table = dotted(thing.identity[:2])
-    if thing.facts["relation"] == "foreign table":
-        return f"ALTER FOREIGN TABLE {table} ALTER COLUMN {ident(thing.identity[-1])} {action}"
     return f"ALTER TABLE {'ONLY ' if only else ''}{table} ALTER COLUMN {ident(thing.identity[-1])} {action}"
 
 
@@ -95,8 +94,6 @@ def clause(column: Thing, snapshot: Snapshot, bare: bool = False) -> str:
     """Write a column as CREATE TABLE and ADD COLUMN take it; C(bare) leaves out what fills or checks rows."""
     has = column.attributes
     text = f"{ident(column.identity[-1])} {has['type']}"
-    if has["foreign_options"]:
-        text += f" OPTIONS ({foreign_options(has['foreign_options'])})"
     if has["compression"]:
         text += f" COMPRESSION {has['compression']}"
     if has["collation"]:
@@ -113,11 +110,6 @@ def clause(column: Thing, snapshot: Snapshot, bare: bool = False) -> str:
     if has["not_null"] and not bare:
         text += " NOT NULL"
     return text
-
-
-def foreign_options(options: list[str]) -> str:
-    pairs = (option.partition("=") for option in options)
-    return ", ".join(f"{ident(name)} {literal(value)}" for name, _equals, value in pairs)
 
 
 _NO_DEFAULT = (
@@ -177,7 +169,7 @@ def fill(column: Thing) -> list[Step]:
 def not_null_steps(column: Thing) -> list[Step]:
     """Look at the rows while others go on working, then state what was seen."""
     table, name = dotted(column.identity[:2]), ident(column.identity[-1])
-    check = ident("ai_micro_not_null")
+    check = ident(NOT_NULL_CHECK)
     return [
         Step(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {check}", alone=True),
         Step(f"ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({name} IS NOT NULL) NOT VALID", alone=True),
@@ -228,7 +220,7 @@ def _type(change: Change) -> list[Step]:
     else:
         hazard = type_hazard(found.attributes["type"], new)
     action = f"TYPE {new}" + (f" COLLATE {collation}" if collation else "")
-    if change.attribute == "type" and wanted.facts["relation"] == "table" and wanted.attributes["generated"] is None:
+    if change.attribute == "type" and wanted.attributes["generated"] is None:
         action += f" USING {name}::{new}"
     steps = []
     if found.attributes["default"] is not None and change.attribute == "type":
@@ -263,7 +255,7 @@ def _not_null(change: Change) -> list[Step]:
         blocked = "" if column.attributes["default"] is not None else _NO_DEFAULT
         steps = [step._replace(hazard="set_not_null_over_nulls", blocked=blocked) for step in fill(column)]
         return [*steps, *not_null_steps(column)]
-    if change.data.has_rows(column.identity[:2]) and column.facts["relation"] == "table":
+    if change.data.has_rows(column.identity[:2]):
         return not_null_steps(column)
     return [Step(_alter(column, "SET NOT NULL", only=False))]
 
@@ -330,18 +322,6 @@ def _options(change: Change) -> list[Step]:
     return steps
 
 
-def changed_foreign_options(old: list[str], new: list[str]) -> str:
-    before, after = ({o.partition("=")[0]: o.partition("=")[2] for o in some} for some in (old, new))
-    actions = [f"DROP {ident(name)}" for name in before if name not in after]
-    actions += [f"SET {ident(n)} {literal(v)}" for n, v in after.items() if n in before and before[n] != v]
-    actions += [f"ADD {ident(n)} {literal(v)}" for n, v in after.items() if n not in before]
-    return ", ".join(actions)
-
-
-def _foreign_options(change: Change) -> list[Step]:
-    return [Step(_alter(change.wanted, f"OPTIONS ({changed_foreign_options(change.old, change.new)})"))]
-
-
 def column_privileges(change: Change) -> list[Step]:
     column = change.wanted
     table = change.expected.things.get(table_of(column) or ("", ()))
@@ -374,7 +354,6 @@ KIND = Kind(
         "compression": Attribute(_compression),
         "statistics": Attribute(_statistics, initial=None),
         "options": Attribute(_options, initial=[]),
-        "foreign_options": Attribute(_foreign_options),
         "privileges": Attribute(column_privileges, initial="<default>", access=True),
         "comment": comment(address),
     },
@@ -384,7 +363,6 @@ KIND = Kind(
     parent=table_of,
     refine=_refine,
     drops_first=False,
-    disposable=False,
     probe=_probe,
     acl="c",
     remake_hazard=_remake_hazard,

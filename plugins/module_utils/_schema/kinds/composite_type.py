@@ -84,7 +84,6 @@ KIND = Kind(
     address=_address,
     parent=schema_of,
     drops_first=False,
-    disposable=False,
     relation=True,
     acl="T",
     remake_hazard=lambda _change: "rebuild_type",

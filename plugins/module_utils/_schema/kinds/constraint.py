@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import (
     RELATION,
@@ -77,7 +77,7 @@ LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = k.conindid AND k.contype IN ('
 LEFT JOIN pg_catalog.pg_class ic ON ic.oid = x.indexrelid LEFT JOIN pg_catalog.pg_am am ON am.oid = ic.relam
 LEFT JOIN pg_catalog.pg_tablespace ts ON ts.oid = ic.reltablespace
 {comment_join("pg_constraint", "k.oid")}
-WHERE k.contype IN ('p', 'u', 'c', 'f', 'x') AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND {USER_SCHEMA}
+WHERE c.relkind IN ('r', 'p') AND k.contype IN ('p', 'u', 'c', 'f', 'x') AND NOT (k.contype = 'f' AND k.conparentid <> 0) AND {USER_SCHEMA}
   AND NOT {extension_member("pg_class", "c.oid")}
 """
 
@@ -142,7 +142,6 @@ def _create(creation: Creation) -> list[Step]:
     if thing.facts["inherited"] and not keyed:
         return []
     table, name = dotted(thing.identity[:2]), ident(thing.identity[2])
-    foreign = "FOREIGN " if thing.facts["relation"] == "foreign table" else ""
     only = "ONLY " if thing.facts["partitioned"] and keyed else ""
     quiet = creation.fresh or not creation.data.has_rows(thing.identity[:2])
     if creation.data.violates(thing.key):
@@ -150,7 +149,7 @@ def _create(creation: Creation) -> list[Step]:
         return [Step(add, hazard="violated_constraint", blocked="rows violate it: correct them first")]
     if keyed and not quiet and not thing.facts["partitioned"]:
         return _key_by_index(thing)
-    add = f"ALTER {foreign}TABLE {only}{table} ADD CONSTRAINT {name} {definition(thing)}"
+    add = f"ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition(thing)}"
     if has["type"] not in ("check", "foreign key") or (thing.facts["partitioned"] and has["type"] == "foreign key"):
         return [Step(add)]
     if not has["validated"]:
@@ -217,6 +216,8 @@ def violation(thing: Thing) -> str:
     """Write the query that finds a row which the constraint would refuse; empty where only trying tells."""
     has = thing.attributes
     table = dotted(thing.identity[:2])
+    if not has["validated"]:
+        return ""
     if has["type"] == "check":
         return f"SELECT FROM {table} WHERE NOT ({has['expression']})"
     if has["type"] == "foreign key":
@@ -234,13 +235,11 @@ def violation(thing: Thing) -> str:
 
 
 def _drop(thing: Thing) -> list[Step]:
-    foreign = "FOREIGN " if thing.facts["relation"] == "foreign table" else ""
-    return [Step(f"ALTER {foreign}TABLE {dotted(thing.identity[:2])} DROP CONSTRAINT {ident(thing.identity[2])}")]
+    return [Step(f"ALTER TABLE {dotted(thing.identity[:2])} DROP CONSTRAINT {ident(thing.identity[2])}")]
 
 
-def _probe(thing: Thing, attribute: str, text: str) -> str:
-    del attribute
-    return f"SELECT ({text}) AS x FROM {dotted(thing.identity[:2])}"
+def _probe(thing: Thing, attribute: str, text: str) -> Optional[str]:
+    return f"SELECT ({text}) AS x FROM {dotted(thing.identity[:2])}" if attribute == "expression" else None
 
 
 KIND = Kind(

@@ -94,6 +94,5 @@ KIND = Kind(
     address=_address,
     refine=_refine,
     drops_first=False,
-    disposable=False,
     acl="d",
 )

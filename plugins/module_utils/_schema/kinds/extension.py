@@ -65,5 +65,4 @@ FROM pg_catalog.pg_extension x JOIN pg_catalog.pg_namespace n ON n.oid = x.extna
     create=_create,
     address=_address,
     drops_first=False,
-    disposable=False,
 )

@@ -172,8 +172,8 @@ def _attached_to(change: Change) -> Optional[list[Step]]:
 
 
 def _valid(change: Change) -> Optional[list[Step]]:
-    """The index of a partitioned table becomes valid when the last partition has its own."""
-    return [] if change.wanted.facts["partitioned"] else None
+    """The index of a partitioned table becomes valid when the last partition has its own, and never loses that again."""
+    return [] if change.wanted.facts["partitioned"] and change.new else None
 
 
 def _remake_hazard(change: Change) -> str:

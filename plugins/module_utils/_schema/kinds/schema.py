@@ -37,6 +37,5 @@ WHERE {USER_SCHEMA} AND NOT {extension_member("pg_namespace", "n.oid")}
     create=_create,
     address=_address,
     drops_first=False,
-    disposable=False,
     acl="n",
 )

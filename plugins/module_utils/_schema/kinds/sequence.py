@@ -143,7 +143,6 @@ KIND = Kind(
     address=_address,
     parent=_parent,
     drops_first=False,
-    disposable=False,
     relation=True,
     acl="S",
     # An identity column has one, always.

@@ -23,8 +23,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text imp
 # What nobody but initdb and extensions puts there.
 USER_SCHEMA = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
 
-RELATION = """CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
-            ELSE 'table' END"""
+RELATION = """CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'table' END"""
 
 # The built-in privileges of an owner and of PUBLIC, by the letter that acldefault() knows.
 _ALL = {

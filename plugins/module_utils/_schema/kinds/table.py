@@ -35,6 +35,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text imp
 
 _address = named("TABLE")
 
+# With the index of its replica identity dropped, a table has none.
 QUERY = f"""
 SELECT ARRAY[n.nspname, c.relname]::text[] AS id, c.oid AS _oid,
        pg_catalog.format('%I.%I', n.nspname, c.relname) AS _name,
@@ -53,10 +54,10 @@ SELECT ARRAY[n.nspname, c.relname]::text[] AS id, c.oid AS _oid,
        c.reloptions || ARRAY(SELECT 'toast.' || o FROM pg_catalog.unnest(toast.reloptions) o) AS options,
        am.amname::text AS access_method, ts.spcname::text AS tablespace,
        c.relrowsecurity AS row_security, c.relforcerowsecurity AS force_row_security,
-       CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full' ELSE (
+       CASE c.relreplident WHEN 'd' THEN 'default' WHEN 'n' THEN 'nothing' WHEN 'f' THEN 'full' ELSE COALESCE((
            SELECT 'index ' || pg_catalog.quote_ident(r.relname) FROM pg_catalog.pg_index x
            JOIN pg_catalog.pg_class r ON r.oid = x.indexrelid
-           WHERE x.indrelid = c.oid AND x.indisreplident) END AS replica_identity,
+           WHERE x.indrelid = c.oid AND x.indisreplident), 'nothing') END AS replica_identity,
        pg_catalog.pg_get_userbyid(c.relowner) AS owner, {acl("c.relacl", "c.relowner")} AS privileges,
        d.description AS comment
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -157,6 +158,9 @@ def options(address: Any) -> Any:
 
 
 def _access_method(change: Change) -> list[Step]:
+    if change.new is None or change.old is None:
+        # A partitioned table has none, and a table does not become one.
+        return []
     hazard = "rewrite_table" if change.data.has_rows(change.wanted.identity) else ""
     return [Step(f"ALTER {_address(change.wanted)} SET ACCESS METHOD {ident(change.new)}", hazard=hazard)]
 
@@ -205,7 +209,6 @@ KIND = Kind(
     parent=schema_of,
     refine=_refine,
     drops_first=False,
-    disposable=False,
     relation=True,
     acl="r",
     remake_hazard=lambda _change: "rewrite_table",

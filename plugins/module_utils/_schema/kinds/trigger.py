@@ -49,7 +49,7 @@ SELECT ARRAY[n.nspname, c.relname, t.tgname]::text[] AS id, t.oid AS _oid, {RELA
 FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 {comment_join("pg_trigger", "t.oid")}
-WHERE NOT t.tgisinternal AND {USER_SCHEMA} AND NOT {extension_member("pg_class", "c.oid")}
+WHERE NOT t.tgisinternal AND c.relkind <> 'f' AND {USER_SCHEMA} AND NOT {extension_member("pg_class", "c.oid")}
 """
 
 
@@ -70,11 +70,10 @@ def _create(creation: Creation) -> list[Step]:
 
 def enabling(change: Change, noun: str) -> Step:
     thing = change.wanted
-    relation = "FOREIGN TABLE" if thing.facts["relation"] == "foreign table" else "TABLE"
     words = {"enabled": "ENABLE", "disabled": "DISABLE", "replica": "ENABLE REPLICA", "always": "ENABLE ALWAYS"}
     # Views take it as tables do.
     table = dotted(thing.identity[:2])
-    return Step(f"ALTER {relation} {table} {words[change.new]} {noun} {ident(thing.identity[2])}")
+    return Step(f"ALTER TABLE {table} {words[change.new]} {noun} {ident(thing.identity[2])}")
 
 
 def _enabled(change: Change) -> list[Step]:

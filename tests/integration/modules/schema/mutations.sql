@@ -618,8 +618,6 @@ ALTER TABLE people DROP twice;
 
 ALTER TABLE base DROP label;
 
-ALTER TABLE people DROP name CASCADE;
-
 
 ---- column: extra
 ALTER TABLE people ADD more text;
@@ -634,6 +632,7 @@ ALTER TABLE people ALTER status TYPE varchar(10);
 
 ALTER TABLE people ALTER status TYPE varchar(200);
 
+DROP MATERIALIZED VIEW spending;
 ALTER TABLE orders ALTER amount TYPE integer;
 
 ALTER TABLE people ALTER note TYPE varchar(100);
@@ -720,8 +719,6 @@ ALTER TABLE people ALTER age RESET (n_distinct);
 
 ALTER TABLE people ALTER age SET (n_distinct = 5);
 
-
----- column: foreign_options (none: only foreign tables have them)
 
 ---- column: privileges
 REVOKE UPDATE (note) ON people FROM amt_reader;
@@ -1288,3 +1285,142 @@ COMMENT ON EVENT TRIGGER watch IS NULL;
 ---- view column: missing (none: it comes and goes with its view)
 
 ---- view column: extra (none: it comes and goes with its view)
+
+---- collation: missing
+DROP TABLE words;
+DROP COLLATION german;
+
+---- collation: extra
+CREATE COLLATION french (PROVIDER = icu, LOCALE = 'fr');
+
+---- collation: provider
+DROP TABLE words;
+DROP COLLATION german;
+CREATE COLLATION german (LC_COLLATE = 'C', LC_CTYPE = 'C');
+
+---- collation: deterministic
+DROP TABLE words;
+DROP COLLATION german;
+CREATE COLLATION german (PROVIDER = icu, LOCALE = 'de', DETERMINISTIC = false);
+CREATE TABLE words (word text COLLATE german);
+
+---- collation: collate
+DROP COLLATION plain;
+CREATE COLLATION plain (LC_COLLATE = 'POSIX', LC_CTYPE = 'C');
+
+---- collation: ctype
+DROP COLLATION plain;
+CREATE COLLATION plain (LC_COLLATE = 'C', LC_CTYPE = 'POSIX');
+
+---- collation: locale
+DROP TABLE words;
+DROP COLLATION german;
+CREATE COLLATION german (PROVIDER = icu, LOCALE = 'fr');
+CREATE TABLE words (word text COLLATE german);
+
+---- collation: rules (none: PostgreSQL 16 brought them)
+
+---- collation: owner
+ALTER COLLATION plain OWNER TO amt_owner;
+
+---- collation: comment
+COMMENT ON COLLATION plain IS 'x';
+
+---- cast: missing
+DROP CAST (integer AS pair);
+
+---- cast: extra
+CREATE CAST (pair AS text) WITH INOUT;
+
+---- cast: context
+DROP CAST (integer AS pair);
+CREATE CAST (integer AS pair) WITH FUNCTION pair_of(integer);
+
+---- cast: method
+DROP CAST (integer AS pair);
+CREATE CAST (integer AS pair) WITH INOUT;
+
+---- cast: function
+DROP CAST (integer AS pair);
+CREATE CAST (integer AS pair) WITH FUNCTION pair_also(integer) AS ASSIGNMENT;
+
+---- cast: comment
+COMMENT ON CAST (integer AS pair) IS NULL;
+
+---- operator: missing
+DROP OPERATOR app.!== (pair, pair);
+
+DROP OPERATOR app.=== (pair, pair);
+
+---- operator: extra
+CREATE OPERATOR app.~~~ (FUNCTION = pair_other, LEFTARG = pair, RIGHTARG = pair);
+
+---- operator: function
+DROP OPERATOR app.!== (pair, pair);
+CREATE OPERATOR app.!== (FUNCTION = pair_same, LEFTARG = pair, RIGHTARG = pair, NEGATOR = OPERATOR(app.===));
+
+---- operator: commutator
+DROP OPERATOR app.!== (pair, pair);
+DROP OPERATOR app.=== (pair, pair);
+CREATE OPERATOR app.=== (FUNCTION = pair_same, LEFTARG = pair, RIGHTARG = pair, RESTRICT = eqsel, JOIN = eqjoinsel, HASHES);
+COMMENT ON OPERATOR app.=== (pair, pair) IS 'same';
+CREATE OPERATOR app.!== (FUNCTION = pair_other, LEFTARG = pair, RIGHTARG = pair, NEGATOR = OPERATOR(app.===));
+
+---- operator: negator
+DROP OPERATOR app.!== (pair, pair);
+CREATE OPERATOR app.!== (FUNCTION = pair_other, LEFTARG = pair, RIGHTARG = pair);
+
+---- operator: restrict
+ALTER OPERATOR app.=== (pair, pair) SET (RESTRICT = NONE);
+
+---- operator: join
+ALTER OPERATOR app.=== (pair, pair) SET (JOIN = NONE);
+
+---- operator: hashes
+DROP OPERATOR app.!== (pair, pair);
+DROP OPERATOR app.=== (pair, pair);
+CREATE OPERATOR app.=== (FUNCTION = pair_same, LEFTARG = pair, RIGHTARG = pair, COMMUTATOR = OPERATOR(app.===), RESTRICT = eqsel, JOIN = eqjoinsel);
+COMMENT ON OPERATOR app.=== (pair, pair) IS 'same';
+CREATE OPERATOR app.!== (FUNCTION = pair_other, LEFTARG = pair, RIGHTARG = pair, NEGATOR = OPERATOR(app.===));
+
+---- operator: merges
+DROP OPERATOR app.!== (pair, pair);
+DROP OPERATOR app.=== (pair, pair);
+CREATE OPERATOR app.=== (FUNCTION = pair_same, LEFTARG = pair, RIGHTARG = pair, COMMUTATOR = OPERATOR(app.===), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR app.=== (pair, pair) IS 'same';
+CREATE OPERATOR app.!== (FUNCTION = pair_other, LEFTARG = pair, RIGHTARG = pair, NEGATOR = OPERATOR(app.===));
+
+---- operator: owner
+ALTER OPERATOR app.=== (pair, pair) OWNER TO amt_owner;
+
+---- operator: comment
+COMMENT ON OPERATOR app.=== (pair, pair) IS NULL;
+
+---- publication: missing
+DROP PUBLICATION feed;
+
+---- publication: extra
+CREATE PUBLICATION everything FOR ALL TABLES;
+
+---- publication: all_tables
+DROP PUBLICATION feed;
+CREATE PUBLICATION feed FOR ALL TABLES WITH (publish = 'insert, update');
+
+---- publication: objects
+ALTER PUBLICATION feed ADD TABLE base;
+
+ALTER PUBLICATION feed SET TABLE orders WHERE (id > 6), TABLES IN SCHEMA app;
+
+ALTER PUBLICATION feed DROP TABLE orders, TABLES IN SCHEMA app;
+
+---- publication: publish
+ALTER PUBLICATION feed SET (publish = 'insert');
+
+---- publication: via_root
+ALTER PUBLICATION feed SET (publish_via_partition_root = true);
+
+---- publication: owner
+ALTER PUBLICATION feed OWNER TO postgres; ALTER ROLE amt_owner SUPERUSER; ALTER PUBLICATION feed OWNER TO amt_owner; ALTER ROLE amt_owner NOSUPERUSER;
+
+---- publication: comment
+COMMENT ON PUBLICATION feed IS NULL;
