@@ -445,6 +445,7 @@ CREATE AGGREGATE total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0'
 
 ---- aggregate: finalfunc_extra
 DROP AGGREGATE total(integer);
+CREATE FUNCTION total_end(integer, integer) RETURNS integer LANGUAGE sql AS 'SELECT $1';
 CREATE AGGREGATE total(integer) (SFUNC = int4pl, STYPE = integer, INITCOND = '0', FINALFUNC = total_end, FINALFUNC_EXTRA);
 
 
