@@ -42,6 +42,8 @@ LogLevel Connect
 LogFile "/var/log/tinyproxy/tinyproxy.log"
 PidFile "/run/tinyproxy/tinyproxy.pid"
 TINYPROXY
+chown tinyproxy: /var/log/tinyproxy
+sed -i '/^auth:/,/^health:/{/^health:/!d}' /etc/docker/registry/config.yml
 systemctl restart nginx tinyproxy docker-registry
 """
 
