@@ -195,7 +195,13 @@ def test_half_precision(collection: Collection, kind: str, held: str | None, dim
     """A column of half precision, an index over the cast, and more dimensions than an index of full precision takes."""
     rows = ROWS if dimensions < 100 else 150
     fill(collection, "half", kind, dimensions, rows)
-    arguments = {"name": "half", "table": "half", "model": None, "dimensions": dimensions, "index": {"type": held}}
+    arguments = {
+        "name": "half",
+        "table": "half",
+        "model": None,
+        "dimensions": dimensions,
+        "index": {"type": held} if held else {},
+    }
     done = collection.call("present", **arguments)
     assert found(done) == ({"index_cast": "info"} if held else {})
     assert done["stats"]["recall_at_k"] >= 0.95
