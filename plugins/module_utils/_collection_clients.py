@@ -81,8 +81,8 @@ def store(look: Look) -> list[str]:
     if not json:
         found.append("there is no column of type jsonb for the metadata")
     if look.column and pairs:
-        missed = [left_out(look.columns, {*pair, look.column.name, *json}) for pair in pairs]
-        found += min(missed, key=len)
+        missed: list[list[str]] = [left_out(look.columns, {*pair, look.column.name, *json}) for pair in pairs]
+        found.extend(sorted(missed, key=len)[0])
     return found
 
 

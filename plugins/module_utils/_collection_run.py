@@ -19,6 +19,7 @@ except ImportError:  # the session says so
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_clients import clients
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import Declaration
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_facts import Facts
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import (
     Target,
     holds,
@@ -26,7 +27,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_inde
     over_column,
     target,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge import Facts, Finding, judge_all
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge import judge_all
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Index, Look, look
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import budget, measure_shm
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_plan import Step, absent, diff, present
@@ -240,6 +241,3 @@ def stats(facts: Facts) -> dict[str, Any]:
         "shm_size": facts.budget.shm_size if facts.budget else None,
         "clients": {name: {"works": not reasons, "reasons": reasons} for name, reasons in compatible.items()},
     }
-
-
-__all__ = ["Finding", "run"]
