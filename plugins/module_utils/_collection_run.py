@@ -28,7 +28,14 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_inde
     target,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge import judge_all
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Index, Look, look
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import (
+    Index,
+    Look,
+    look,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import (
+    progress as describe_progress,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import budget, measure_shm
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_plan import Step, absent, diff, present
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import (
@@ -181,6 +188,11 @@ def build(module: Module, opened: Session, step: Step, schema: str, name: str) -
         with progress(module, opened, name):
             opened.execute(step.statement)
     except psycopg2.Error:
+        if opened.connection.closed:
+            module.fail_json(
+                msg=f"The server ended the session that built index {name}: see its log (memory, a restart) and run "
+                "again, which drops what is left of it and builds it anew."
+            )
         # Where that does not succeed either, the next run finds the leftover.
         with contextlib.suppress(psycopg2.Error):
             opened.query(PATIENCE_SQL)
@@ -213,8 +225,7 @@ def watch(module: Module, arguments: dict[str, Any], pid: int, name: str, done: 
             with contextlib.closing(connection), connection.cursor() as cursor:
                 cursor.execute(PROGRESS_SQL, (pid,))
                 for phase, tuples, total in cursor.fetchall():
-                    share = f", {100 * tuples // total} % of {total} rows" if total else ""
-                    module.log(f"index {name}: {phase}{share}")
+                    module.log(f"index {name}: {describe_progress(phase, tuples, total)}")
 
 
 def stats(facts: Facts) -> dict[str, Any]:
