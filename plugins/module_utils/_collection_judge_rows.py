@@ -25,7 +25,7 @@ def rows(facts: Facts) -> Iterator[Finding]:
             f"{scan.null_embeddings} rows have no embedding: no search finds them{about}.",
             "embed them, or delete them",
         )
-    if facts.declared.distance == "cosine" and scan.zero_norm > most.zero_norm:
+    if scan.zero_norm is not None and scan.zero_norm > most.zero_norm:
         yield Finding(
             "zero_norm",
             "error",

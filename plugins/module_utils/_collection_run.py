@@ -41,6 +41,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_plan
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import (
     FORCE,
     PLANNER_SETTINGS,
+    Scan,
     Searches,
     snapshot,
 )
@@ -113,6 +114,7 @@ def examine(opened: Session, declared: Declaration) -> Facts:
             facts.scan = searches.scan()
             if wanted:
                 measure(facts, searches, wanted)
+            facts.scan = with_zeros(facts, searches, facts.scan)
     if wanted and facts.scan:
         shared = str(found.server["shared_memory"])
         shm_size = measure_shm(opened.connection, shared, declared.thresholds.shm_size_mb)
@@ -154,12 +156,20 @@ def measure(facts: Facts, searches: Searches, wanted: Target) -> None:
     if not vectors:
         return
     facts.planned = searches.planned(vectors[0], wanted, names)
-    searchable = scan.rows - scan.null_embeddings - (scan.zero_norm if declared.distance == "cosine" else 0)
+    searchable = scan.rows - scan.null_embeddings
     if facts.planned.uses_index:
         facts.measured = searches.measure(vectors, wanted, filtered=True, population=searchable)
     elif facts.planned.can_use_index:
         searches.use(FORCE)
         facts.measured = searches.measure(vectors, wanted, filtered=False, population=searchable)
+
+
+def with_zeros(facts: Facts, searches: Searches, scan: Scan) -> Scan:
+    """The zero vectors, by the exact pass where it went over the collection's rows."""
+    if facts.declared.distance != "cosine":
+        return scan
+    zeros = facts.measured.zeros
+    return scan._replace(zero_norm=searches.zeros(scan.share) if zeros is None else zeros)
 
 
 def execute(module: Module, opened: Session, steps: Sequence[Step], together: bool) -> None:

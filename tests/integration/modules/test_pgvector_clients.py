@@ -191,7 +191,7 @@ def tried(variants: dict[str, Collection], python: str) -> dict[tuple[str, str],
 def test_verdict_is_what_the_client_does(
     variants: dict[str, Collection], tried: dict[tuple[str, str], list[dict[str, str]]], variant: str, client: str
 ) -> None:
-    arguments = {"table": "chunks"} if variant == "own_table" else {}
+    arguments: dict[str, Any] = {"table": "chunks"} if variant == "own_table" else {}
     said = variants[variant].call(**arguments)["stats"]["clients"][client]
     did = tried[variant, client]
     works = any(not any(result.values()) for result in did)

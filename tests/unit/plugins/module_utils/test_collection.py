@@ -199,7 +199,7 @@ def test_flawed_versions() -> None:
 
 
 def test_roles_have_what_their_collections_need() -> None:
-    databases = [
+    databases: list[dict[str, Any]] = [
         {"name": "a", "role": "r", "collections": [{"recall": {"ef_search": 80}}, {"recall": {"ef_search": 40}}]},
         {"name": "b", "role": "r", "collections": [{"index": {"method": "ivfflat"}, "recall": {"ef_search": 9}}]},
         {"name": "c", "role": "s", "collections": [{"index": {"method": "none"}}]},
