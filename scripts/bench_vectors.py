@@ -62,11 +62,8 @@ def texts() -> Iterator[str]:
     for file in sorted(home.rglob("*")):
         name = file.name.removesuffix(".gz")
         if file.is_file() and not file.is_symlink() and name.endswith((".html", ".txt", ".rst", ".md")):
-            opened = (
-                gzip.open(file, "rt", errors="replace") if file.name.endswith(".gz") else file.open(errors="replace")
-            )
-            with opened:
-                text = opened.read()
+            raw = file.read_bytes()
+            text = (gzip.decompress(raw) if file.name.endswith(".gz") else raw).decode(errors="replace")
             if name.endswith(".html"):
                 text = html.unescape(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", text))
             words = text.split()
