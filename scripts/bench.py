@@ -150,14 +150,31 @@ def measure_scale(runs: int) -> bool:
     )
 
 
+def measure_vectors(arguments: list[str]) -> bool:
+    """Similarity search, by a script in an environment of its own; --rows and --queries are its arguments."""
+    requirements, home = ROOT / "scripts" / "bench_requirements.txt", ROOT / ".cache" / "bench-vectors" / "venv"
+    stamp = home / requirements.name
+    if not stamp.is_file() or stamp.read_bytes() != requirements.read_bytes():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        subprocess.run([str(home / "bin/pip"), "install", "-q", "-r", str(requirements)], check=True)
+        stamp.write_bytes(requirements.read_bytes())
+    script = ROOT / "scripts" / "bench_vectors.py"
+    return subprocess.run([str(home / "bin/python"), str(script), *arguments], check=False).returncode == 0
+
+
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = ("all", "cold", "second", "scale", "schema", "vectors")
     parser.add_argument(
-        "what", nargs="?", choices=("all", "cold", "second", "scale", "schema"), default="all", help="default: all"
+        "what", nargs="?", choices=kinds, default="all", help="default: all, which is every one but vectors"
     )
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind (default: %(default)s)")
-    chosen = parser.parse_args()
+    chosen, rest = parser.parse_known_args()
+    if chosen.what == "vectors":
+        return 0 if measure_vectors(rest) else 1
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     held = True
     with tempfile.TemporaryDirectory(prefix="amh-bench-") as directory:
         clone = Path(directory) / "ai_micro.postgres"

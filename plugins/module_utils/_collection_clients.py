@@ -20,6 +20,9 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_decl
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Column, Index, Look
 
 TEXT = ("varchar", "text", "bpchar")
+VECTORS = ("vector", "halfvec")
+# What a text column that holds the content is called; any other one may be meant for something else.
+CONTENTS = ("document", "content", "page_content", "text", "body", "chunk")
 PGVECTOR = "langchain_postgres.PGVector"
 STORE = "langchain_postgres.PGVectorStore"
 COMMUNITY = "langchain_community.PGVector"
@@ -36,7 +39,7 @@ def pgvector(look: Look) -> list[str]:
         *fixed_names(look),
         *columns(
             look.columns,
-            {"id": TEXT, LINK: ("uuid",), "embedding": ("vector",), "document": TEXT, "cmetadata": ("jsonb",)},
+            {"id": TEXT, LINK: ("uuid",), "embedding": VECTORS, "document": TEXT, "cmetadata": ("jsonb",)},
         ),
         *arbiter(look.indexes, "id"),
         *left_out(look.columns, {"id", LINK, "embedding", "document", "cmetadata"}),
@@ -48,9 +51,9 @@ def community(look: Look) -> list[str]:
     wanted = {
         "uuid": ("uuid",),
         LINK: ("uuid",),
-        "embedding": ("vector",),
+        "embedding": VECTORS,
         "document": TEXT,
-        "cmetadata": ("json", "jsonb"),
+        "cmetadata": ("jsonb",),
         "custom_id": TEXT,
     }
     return [*fixed_names(look), *columns(look.columns, wanted), *left_out(look.columns, set(wanted))]
@@ -60,34 +63,26 @@ def store(look: Look) -> list[str]:
     """It is given the names of its columns, and upserts by the id that it is given."""
     found = []
     texts = [column for column in look.columns.values() if column.type in TEXT]
-    if not look.vectors:
-        found.append("there is no column of type vector")
-    ids = [
+    contents = [column for column in texts if column.name in CONTENTS] or texts
+    keys = [
         column
         for column in look.columns.values()
         if column.type in (*TEXT, "uuid") and not column.generated and not arbiter(look.indexes, column.name)
     ]
-    if not ids:
+    if look.column is None:
+        found.append("there is no one column of type vector")
+    if not keys:
         found.append("no column of type text or uuid is unique by itself, so ON CONFLICT has no arbiter")
-    keys = [key for key in ids if any(text is not key for text in texts)]
-    if ids and not keys:
+    pairs = [(key.name, content.name) for key in keys for content in contents if content.name != key.name]
+    if keys and not pairs:
         found.append("there is no text column for the content")
-    if keys and look.vectors:
-        contents = [column for column in texts if column is not keys[0]]
-        ours = look.column or look.vectors[0]
-        # One id, one content, the vector and one JSON column are written; further columns can be named as metadata.
-        json = [column.name for column in look.columns.values() if column.type in ("json", "jsonb")][:1]
-        best = min(
-            (
-                left_out(look.columns, {key.name, content.name, ours.name, *json})
-                for key in keys
-                for content in contents
-                if content is not key
-            ),
-            key=len,
-            default=[],
-        )
-        found += best
+    # One JSON column is written beside; the filters of this client are for jsonb.
+    json = [column.name for column in look.columns.values() if column.type == "jsonb"][:1]
+    if not json:
+        found.append("there is no column of type jsonb for the metadata")
+    if look.column and pairs:
+        missed: list[list[str]] = [left_out(look.columns, {*pair, look.column.name, *json}) for pair in pairs]
+        found.extend(sorted(missed, key=len)[0])
     return found
 
 

@@ -318,8 +318,6 @@ def choose_column(vectors: Sequence[Column], wanted: Optional[str]) -> Optional[
 
 
 def read_index(row: Mapping[str, Any]) -> Index:
-    total = row["tuples_total"] or 0
-    done = f", {100 * row['tuples_done'] // total} % of {total} rows" if total else ""
     return Index(
         schema=row["schema"],
         name=row["name"],
@@ -338,8 +336,15 @@ def read_index(row: Mapping[str, Any]) -> Index:
         uses=tuple(row["uses"]),
         expression=row["expression"] or "",
         builder=row["builder"],
-        progress=f"{row['phase']}{done}" if row["builder"] else "",
+        progress=progress(row["phase"], row["tuples_done"], row["tuples_total"]) if row["builder"] else "",
     )
+
+
+def progress(phase: str, done: Optional[int], total: Optional[int]) -> str:
+    """How far a build is; HNSW counts the rows that it has, and does not say of how many."""
+    if total:
+        return f"{phase}, {100 * (done or 0) // total} % of {total} rows"
+    return f"{phase}, {done} rows" if done else phase
 
 
 def read_rows(session: Session, declared: Declaration, found: Look, table: Table) -> None:

@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import LINK
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_facts import (
+    Facts,
+    said,
+    stale,
+    wanted_settings,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import (
     Target,
     has_link_index,
     index_name,
     link_leftovers,
     over_column,
-)
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge import (
-    Facts,
-    said,
-    stale,
-    wanted_settings,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Index, Look, Table
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import mebibytes

@@ -19,6 +19,7 @@ except ImportError:  # the session says so
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_clients import clients
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import Declaration
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_facts import Facts
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import (
     Target,
     holds,
@@ -26,13 +27,21 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_inde
     over_column,
     target,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge import Facts, Finding, judge_all
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Index, Look, look
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge import judge_all
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import (
+    Index,
+    Look,
+    look,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import (
+    progress as describe_progress,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import budget, measure_shm
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_plan import Step, absent, diff, present
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import (
     FORCE,
     PLANNER_SETTINGS,
+    Scan,
     Searches,
     snapshot,
 )
@@ -105,6 +114,7 @@ def examine(opened: Session, declared: Declaration) -> Facts:
             facts.scan = searches.scan()
             if wanted:
                 measure(facts, searches, wanted)
+            facts.scan = with_zeros(facts, searches, facts.scan)
     if wanted and facts.scan:
         shared = str(found.server["shared_memory"])
         shm_size = measure_shm(opened.connection, shared, declared.thresholds.shm_size_mb)
@@ -146,12 +156,20 @@ def measure(facts: Facts, searches: Searches, wanted: Target) -> None:
     if not vectors:
         return
     facts.planned = searches.planned(vectors[0], wanted, names)
-    searchable = scan.rows - scan.null_embeddings - (scan.zero_norm if declared.distance == "cosine" else 0)
+    searchable = scan.rows - scan.null_embeddings
     if facts.planned.uses_index:
         facts.measured = searches.measure(vectors, wanted, filtered=True, population=searchable)
     elif facts.planned.can_use_index:
         searches.use(FORCE)
         facts.measured = searches.measure(vectors, wanted, filtered=False, population=searchable)
+
+
+def with_zeros(facts: Facts, searches: Searches, scan: Scan) -> Scan:
+    """The zero vectors, by the exact pass where it went over the collection's rows."""
+    if facts.declared.distance != "cosine":
+        return scan
+    zeros = facts.measured.zeros
+    return scan._replace(zero_norm=searches.zeros(scan.share) if zeros is None else zeros)
 
 
 def execute(module: Module, opened: Session, steps: Sequence[Step], together: bool) -> None:
@@ -180,6 +198,11 @@ def build(module: Module, opened: Session, step: Step, schema: str, name: str) -
         with progress(module, opened, name):
             opened.execute(step.statement)
     except psycopg2.Error:
+        if opened.connection.closed:
+            module.fail_json(
+                msg=f"The server ended the session that built index {name}: see its log (memory, a restart) and run "
+                "again, which drops what is left of it and builds it anew."
+            )
         # Where that does not succeed either, the next run finds the leftover.
         with contextlib.suppress(psycopg2.Error):
             opened.query(PATIENCE_SQL)
@@ -212,8 +235,7 @@ def watch(module: Module, arguments: dict[str, Any], pid: int, name: str, done: 
             with contextlib.closing(connection), connection.cursor() as cursor:
                 cursor.execute(PROGRESS_SQL, (pid,))
                 for phase, tuples, total in cursor.fetchall():
-                    share = f", {100 * tuples // total} % of {total} rows" if total else ""
-                    module.log(f"index {name}: {phase}{share}")
+                    module.log(f"index {name}: {describe_progress(phase, tuples, total)}")
 
 
 def stats(facts: Facts) -> dict[str, Any]:
@@ -240,6 +262,3 @@ def stats(facts: Facts) -> dict[str, Any]:
         "shm_size": facts.budget.shm_size if facts.budget else None,
         "clients": {name: {"works": not reasons, "reasons": reasons} for name, reasons in compatible.items()},
     }
-
-
-__all__ = ["Finding", "run"]

@@ -29,12 +29,12 @@ NORMS = {"vector": "vector_norm", "halfvec": "l2_norm"}
 SCAN_SQL = """
 SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE mine) AS rows,
        pg_catalog.count(*) FILTER (WHERE mine AND embedding IS NULL) AS null_embeddings,
-       pg_catalog.count(*) FILTER (WHERE mine AND dimensions <> {wanted}) AS wrong_dimensions,
-       pg_catalog.count(*) FILTER (WHERE mine AND norm = 0) AS zero_norm
+       pg_catalog.count(*) FILTER (WHERE mine AND dimensions <> {wanted}) AS wrong_dimensions
 FROM (SELECT {mine} AS mine, e.{embedding} AS embedding,
-             CASE WHEN {mine} THEN {dimensions} END AS dimensions, CASE WHEN {mine} THEN {norm} END AS norm
+             CASE WHEN {mine} THEN {dimensions} END AS dimensions
       FROM {table} e {sampled} OFFSET 0) scanned
 """
+ZEROS_SQL = "SELECT pg_catalog.count(*) AS zeros FROM {table} e {sampled} WHERE {mine} AND {norm} = 0"
 DUPLICATES_SQL = """
 SELECT COALESCE(pg_catalog.sum(n - 1), 0)::int8 AS duplicates
 FROM (SELECT pg_catalog.count(*) AS n FROM {table} e WHERE {mine} AND e.{column} IS NOT NULL
@@ -53,18 +53,20 @@ FROM (SELECT e.{embedding} AS embedding, e.ctid AS place FROM {table} e {sampled
 """
 SEARCH_SQL = "SELECT {columns} FROM {table} e {joined} {where} ORDER BY {nearness} ASC LIMIT {k}"
 # The rows outside, the sample inside: each stored vector is fetched once. Of the distances only those that are nearer
-# than the farthest row found are counted, by the places of the found rows between which they lie.
+# than the farthest row found are counted, by the places of the found rows between which they lie. A zero vector has no
+# cosine distance to anything.
 EXACT_SQL = """
 WITH probe AS MATERIALIZED (
     SELECT p.number, p.vector::{type} AS vector, p.found::float8[] AS found, p.reach
     FROM unnest({numbers}::int[], {vectors}::text[], {found}::text[], {reach}::float8[])
         p(number, vector, found, reach)
 )
-SELECT near.number, pg_catalog.width_bucket(near.distance, near.found) AS place, pg_catalog.count(*) AS nearer
+SELECT near.number, CASE WHEN near.distance = 'NaN' THEN -1
+                    ELSE pg_catalog.width_bucket(near.distance, near.found) END AS place, pg_catalog.count(*) AS nearer
 FROM (SELECT {copy} AS embedding FROM {table} e {where} OFFSET 0) stored
 CROSS JOIN LATERAL (SELECT p.number, p.found, p.reach, stored.embedding {operator} p.vector AS distance
                     FROM probe p OFFSET 0) near
-WHERE near.distance < near.reach
+WHERE near.distance < near.reach OR near.distance = 'NaN'
 GROUP BY near.number, place
 """
 # What the planner weighs, of which a role or a database may have values of its own.
@@ -85,7 +87,7 @@ class Scan(NamedTuple):
     rows: int
     null_embeddings: int
     wrong_dimensions: int
-    zero_norm: int
+    zero_norm: Optional[int]  # None: not counted, for a distance that zero vectors have
     orphans: Optional[int]
     duplicates: Optional[int]
     share: float
@@ -107,6 +109,7 @@ class Measured:
     recall: Optional[float] = None
     returned: Optional[int] = None
     expected: int = 0
+    zeros: Optional[int] = None  # zero vectors that the exact pass met
     whole_table: bool = False  # the index was asked without the collection's filter
 
 
@@ -173,7 +176,6 @@ class Searches:
             embedding=sql.Identifier(self.column.name),
             # A column with dimensions holds no others.
             dimensions=sql.SQL("NULL::int") if dimensions else self.function("vector_dims", self.embedding),
-            norm=self.function(NORMS[self.column.type], self.embedding),
             table=self.table.identifier,
             sampled=self.sampled(share),
             wanted=sql.Literal(self.declared.dimensions),
@@ -182,7 +184,17 @@ class Searches:
         counts = {name: round(count / share) for name, count in row.items()}
         if dimensions and self.declared.dimensions and dimensions != self.declared.dimensions:
             counts["wrong_dimensions"] = counts["rows"] - counts["null_embeddings"]
-        return Scan(**counts, orphans=self.orphans(), duplicates=self.duplicates(), share=share)
+        return Scan(**counts, zero_norm=None, orphans=self.orphans(), duplicates=self.duplicates(), share=share)
+
+    def zeros(self, share: float) -> int:
+        """Count zero vectors. It reads every vector, so it is left to the exact pass where there is one."""
+        statement = sql.SQL(ZEROS_SQL).format(
+            table=self.table.identifier,
+            sampled=self.sampled(share),
+            mine=self.mine(),
+            norm=self.function(NORMS[self.column.type], self.embedding),
+        )
+        return round(self.session.query(statement)[0]["zeros"] / share)
 
     def duplicates(self) -> Optional[int]:
         """Rows of one collection that share a custom_id: the old client's way to add an id again."""
@@ -299,17 +311,18 @@ class Searches:
         for vector in vectors:
             rows = self.session.query(self.search(vector, filtered, wanted.kind, whole_rows=False))
             found.append(sorted(row["distance"] for row in rows))
-        expected = min(self.declared.k, population)
-        hits = self.hits(vectors, found, filtered)
+        hits, zeros = self.hits(vectors, found, filtered)
+        expected = max(1, min(self.declared.k, population - (zeros if filtered else 0)))
         return Measured(
-            recall=round(hits / (expected * len(vectors)), 4),
+            recall=min(1.0, round(hits / (expected * len(vectors)), 4)),
             returned=min(len(distances) for distances in found),
             expected=expected,
+            zeros=zeros if filtered and any(found) else None,
             whole_table=not filtered and self.look.wants_collections,
         )
 
-    def hits(self, vectors: Sequence[str], found: Sequence[Sequence[float]], filtered: bool) -> int:
-        """How many of the rows found are among the k nearest: those with fewer than k rows nearer."""
+    def hits(self, vectors: Sequence[str], found: Sequence[Sequence[float]], filtered: bool) -> tuple[int, int]:
+        """How many of the rows found are among the k nearest: those with fewer than k rows nearer. And zero vectors."""
         conditions = [sql.SQL("{} IS NOT NULL").format(self.embedding)]
         if filtered:
             conditions.append(self.mine())
@@ -331,7 +344,8 @@ class Searches:
         )
         rows = self.session.query(statement)
         between: dict[tuple[int, int], int] = {(row["number"], row["place"]): row["nearer"] for row in rows}
-        return sum(count_hits(found[number], number, between, self.declared.k) for number in asked)
+        hits = sum(count_hits(found[number], number, between, self.declared.k) for number in asked)
+        return hits, between.get((asked[0], -1), 0) if asked else 0
 
 
 def count_hits(distances: Sequence[float], number: int, between: Mapping[tuple[int, int], int], k: int) -> int:

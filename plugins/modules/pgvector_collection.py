@@ -330,7 +330,7 @@ stats:
       description: Those without an embedding.
       type: int
     zero_norm:
-      description: Those with a zero vector.
+      description: Those with a zero vector; null for distances that zero vectors have.
       type: int
     wrong_dimensions:
       description: Those with other dimensions than declared.

@@ -20,7 +20,7 @@ from .conftest import ROOT, Server
 DIMENSIONS = 8
 ROWS = 2000
 MEMBER = "(SELECT uuid FROM langchain_pg_collection WHERE name = 'admin_documents')"
-DECLARED = {
+DECLARED: dict[str, Any] = {
     "name": "admin_documents",
     "model": "nomic-embed-text",
     "dimensions": DIMENSIONS,

@@ -65,7 +65,7 @@ VARIANTS: dict[str, str] = {
     "another_required_column": alter("ADD tenant text NOT NULL"),
     "another_required_column_with_default": alter("ADD tenant text NOT NULL DEFAULT 'us'"),
     "without_custom_id": alter("DROP custom_id"),
-    "half_precision": alter(f"ALTER embedding TYPE halfvec({DIMENSIONS})"),
+    "half_precision": "DROP INDEX embedding_hnsw;" + alter(f"ALTER embedding TYPE halfvec({DIMENSIONS})"),
     "own_table": remake("key uuid PRIMARY KEY", VECTOR, "body text", "facts jsonb", table="chunks"),
 }
 
@@ -122,7 +122,9 @@ def tls(server: Server) -> Iterator[None]:
 def variants(server: Server, tls: None) -> Iterator[dict[str, Collection]]:
     """One database per shape, its rows left out, open to the service's role as the collection's roles leave it."""
     make_template(server, "vector_clients_template")
-    server.sql("DELETE FROM langchain_pg_embedding", db="vector_clients_template")
+    # Emptied, not deleted from: rows that no VACUUM has removed still take an index scan's candidates.
+    server.sql("TRUNCATE langchain_pg_embedding", db="vector_clients_template")
+    server.sql(f"DROP ROLE IF EXISTS {SERVICE}")
     server.sql(f"CREATE ROLE {SERVICE} LOGIN PASSWORD '{PASSWORD}'")
     made = {}
     for name, statements in VARIANTS.items():
@@ -189,11 +191,11 @@ def tried(variants: dict[str, Collection], python: str) -> dict[tuple[str, str],
 def test_verdict_is_what_the_client_does(
     variants: dict[str, Collection], tried: dict[tuple[str, str], list[dict[str, str]]], variant: str, client: str
 ) -> None:
-    arguments = {"table": "chunks"} if variant == "own_table" else {}
+    arguments: dict[str, Any] = {"table": "chunks"} if variant == "own_table" else {}
     said = variants[variant].call(**arguments)["stats"]["clients"][client]
     did = tried[variant, client]
     works = any(not any(result.values()) for result in did)
-    assert said["works"] == works, (said, did)
+    assert said["works"] == works, json.dumps([said, did])
     assert bool(said["reasons"]) == (not works)
 
 
@@ -201,6 +203,8 @@ def test_superset_serves_all_clients(
     variants: dict[str, Collection], tried: dict[tuple[str, str], list[dict[str, str]]]
 ) -> None:
     for client in CLIENTS:
-        assert any(not any(result.values()) for result in tried["superset", client]), tried["superset", client]
+        assert any(not any(result.values()) for result in tried["superset", client]), json.dumps(
+            tried["superset", client]
+        )
     result = variants["superset"].call("present", **DECLARED)
     assert found(result) == {}

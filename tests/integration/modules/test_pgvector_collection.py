@@ -111,7 +111,7 @@ def test_sample_is_the_same_each_time(collection: Collection) -> None:
     collection.sql(
         "CREATE INDEX poor ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops) WITH (m=2, ef_construction=4)"
     )
-    arguments = {"index": {"m": 2, "ef_construction": 4}, "recall": {"ef_search": 10}}
+    arguments: dict[str, Any] = {"index": {"m": 2, "ef_construction": 4}, "recall": {"ef_search": 10}}
     first, second = (collection.call(**arguments)["stats"]["recall_at_k"] for _ in range(2))
     assert first == second < 1
 
@@ -160,7 +160,7 @@ def test_table_of_ones_own(collection: Collection, distance: str, method: str) -
     table = '"a ""schema"" %s"."' + HOSTILE.replace('"', '""') + '"'
     collection.sql('CREATE SCHEMA "a ""schema"" %s"')
     fill(collection, table, "vector", 12)
-    arguments = {
+    arguments: dict[str, Any] = {
         "name": HOSTILE,
         "table": table,
         "model": None,
@@ -195,7 +195,13 @@ def test_half_precision(collection: Collection, kind: str, held: str | None, dim
     """A column of half precision, an index over the cast, and more dimensions than an index of full precision takes."""
     rows = ROWS if dimensions < 100 else 150
     fill(collection, "half", kind, dimensions, rows)
-    arguments = {"name": "half", "table": "half", "model": None, "dimensions": dimensions, "index": {"type": held}}
+    arguments: dict[str, Any] = {
+        "name": "half",
+        "table": "half",
+        "model": None,
+        "dimensions": dimensions,
+        "index": {"type": held} if held else {},
+    }
     done = collection.call("present", **arguments)
     assert found(done) == ({"index_cast": "info"} if held else {})
     assert done["stats"]["recall_at_k"] >= 0.95
@@ -240,7 +246,7 @@ def test_small_collection_among_large_ones(collection: Collection) -> None:
         "WHERE id::int % 50 = 0"
     )
     collection.sql("VACUUM ANALYZE langchain_pg_embedding")
-    small = {"name": "small", "model": None, "dimensions": None}
+    small: dict[str, Any] = {"name": "small", "model": None, "dimensions": None}
     done = collection.call("present", **small)
     assert found(done) == {}
     assert done["stats"]["planner_uses_index"] is False
@@ -258,7 +264,7 @@ def test_small_collection_among_large_ones(collection: Collection) -> None:
 
 def test_index_of_another_collections_distance_stays(collection: Collection) -> None:
     """Two collections in one table, one searched by another distance: neither run takes the other's index away."""
-    other = {"name": "by l2", "distance": "l2"}
+    other: dict[str, Any] = {"name": "by l2", "distance": "l2"}
     collection.call("present", **other)
     assert not collection.call("present")["changed"]
     assert not collection.call("present", **other)["changed"]
@@ -363,7 +369,7 @@ def test_big_table_is_sampled(collection: Collection) -> None:
 
 def test_materialized_view_is_a_table_too(collection: Collection) -> None:
     collection.sql("CREATE MATERIALIZED VIEW copied AS SELECT id, embedding FROM langchain_pg_embedding")
-    arguments = {"name": "copied", "table": "copied", "model": None}
+    arguments: dict[str, Any] = {"name": "copied", "table": "copied", "model": None}
     collection.sql("ANALYZE copied")
     assert found(collection.call("present", **arguments)) == {}
     assert not collection.call("present", **arguments)["changed"]

@@ -1,0 +1,339 @@
+#!/usr/bin/env python3
+"""Measure similarity search on real text: an exact scan, an HNSW index as it is commonly written, and the collection's.
+
+The text is documentation from Debian packages, cut into chunks; a chunk's vector is its TF-IDF reduced to 768 dimensions.
+Run by `make bench ARGS=vectors`, in an environment of its own. Exit status 1 says that a target is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gzip
+import html
+import json
+import os
+import re
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / ".cache" / "bench-vectors"
+PACKAGES = ("postgresql-doc-15", "python3.11-doc", "git-doc", "linux-doc-6.1", "debian-handbook", "debian-reference-en")
+DIMENSIONS = 768
+WORDS = 60
+LEARNT = 20000  # chunks that the reduction is learnt from
+K = 10
+RECALL = 0.95
+WIDTHS = (40, 60, 80, 120, 160, 240, 320, 480, 640)
+SHARES = (("large", 0.9), ("middle", 0.09), ("small", 0.01))
+INSERT = "COPY langchain_pg_embedding (id, collection_id, embedding, document) FROM STDIN"
+SEARCH = (
+    "SELECT e.id FROM langchain_pg_embedding e JOIN langchain_pg_collection c ON e.collection_id = c.uuid "
+    "WHERE e.collection_id = %s ORDER BY e.embedding <=> %s::vector LIMIT 10"
+)
+ANYWHERE = "SELECT e.id FROM langchain_pg_embedding e ORDER BY e.embedding <=> %s::vector LIMIT 10"
+
+
+def texts() -> Iterator[str]:
+    """Chunks of the packages' documentation."""
+    home = CACHE / "packages"
+    home.mkdir(parents=True, exist_ok=True)
+    for package in PACKAGES:
+        if not (home / package).is_dir():
+            with tempfile.TemporaryDirectory() as directory:
+                subprocess.run(["apt-get", "download", "-q", package], cwd=directory, check=True, capture_output=True)
+                (archive,) = Path(directory).glob("*.deb")
+                subprocess.run(["dpkg-deb", "-x", str(archive), str(home / package)], check=True)
+    for file in sorted(home.rglob("*")):
+        name = file.name.removesuffix(".gz")
+        if file.is_file() and not file.is_symlink() and name.endswith((".html", ".txt", ".rst", ".md")):
+            raw = file.read_bytes()
+            text = (gzip.decompress(raw) if file.name.endswith(".gz") else raw).decode(errors="replace")
+            if name.endswith(".html"):
+                text = html.unescape(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", text))
+            words = text.split()
+            for place in range(0, len(words) - WORDS + 1, WORDS):
+                yield " ".join(words[place : place + WORDS])
+
+
+def embeddings(count: int) -> Any:
+    """The vectors of `count` different chunks in a random order that is always the same, kept for the next time."""
+    kept = CACHE / f"vectors-{count}.npy"
+    if not kept.is_file():
+        chunks = sorted(set(texts()))
+        order = np.random.default_rng(1).permutation(len(chunks))
+        if len(chunks) < count:
+            raise SystemExit(f"The packages hold {len(chunks)} chunks: ask for fewer rows, or add packages.")
+        chosen = [chunks[place] for place in order[:count]]
+        words = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=50000, stop_words="english")
+        terms = words.fit_transform(chosen)
+        reduction = TruncatedSVD(DIMENSIONS, random_state=1, n_iter=3).fit(terms[:LEARNT])
+        made = normalize(reduction.transform(terms)).astype("float32")
+        np.save(kept, made[np.linalg.norm(made, axis=1) > 0])
+    return np.load(kept)
+
+
+def literal(vector: Any) -> str:
+    return "[" + ",".join(f"{value:.6g}" for value in vector) + "]"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One way to search, measured."""
+
+    name: str
+    recall: float
+    fewest: int
+    per_second: float
+    median: float
+    late: float  # the 95th percentile
+
+    def show(self) -> None:
+        print(
+            f"  {self.name:<44} recall {self.recall:.3f}  rows {self.fewest:>2}  {self.per_second:8.1f}/s  "
+            f"p50 {self.median:7.2f} ms  p95 {self.late:7.2f} ms",
+            flush=True,
+        )
+
+
+def timed(
+    connection: Any, name: str, asked: Sequence[tuple[Any, ...]], exact: Sequence[set[str]], statement: str
+) -> Figures:
+    """Search for each, and compare with the exact answers."""
+    connection.execute(statement, asked[0])
+    seconds, shares, fewest = [], [], K
+    for parameters, right in zip(asked, exact, strict=True):
+        begun = time.perf_counter()
+        found = {row[0] for row in connection.execute(statement, parameters)}
+        seconds.append(time.perf_counter() - begun)
+        shares.append(len(found & right) / len(right))
+        fewest = min(fewest, len(found))
+    times = sorted(1000 * each for each in seconds)
+    return Figures(
+        name,
+        statistics.fmean(shares),
+        fewest,
+        len(times) / sum(seconds),
+        statistics.median(times),
+        times[int(0.95 * len(times))],
+    )
+
+
+def answers(stored: Any, queries: Any, names: Sequence[str]) -> list[set[str]]:
+    """The exact answers, computed outside the server."""
+    near = queries @ stored.T
+    return [{names[place] for place in np.argpartition(-row, K)[:K]} for row in near]
+
+
+@contextlib.contextmanager
+def server() -> Iterator[tuple[str, int]]:
+    """A container of the image under test, its settings PostgreSQL's own."""
+    image = os.environ.get("AI_MICRO_TEST_IMAGE", "ai-micro-postgres-test:pgvector-15")
+    name, port = f"amh-bench-vectors-{secrets.token_hex(3)}", 20000 + secrets.randbelow(10000)
+    with tempfile.TemporaryDirectory(prefix="amt-pg-", ignore_cleanup_errors=True) as home:
+        started = subprocess.run(
+            [
+                *("docker", "run", "--rm", "--detach", "--name", name, "--shm-size", "2g"),
+                *(
+                    "--volume",
+                    f"{home}:/var/run/postgresql",
+                    "--env",
+                    f"PGPORT={port}",
+                    "--env",
+                    "POSTGRES_PASSWORD=for-bench-ONLY-1",
+                ),
+                *(
+                    "--env",
+                    "POSTGRES_INITDB_ARGS=--no-sync --locale=C.UTF-8",
+                    image,
+                    "-c",
+                    "max_parallel_maintenance_workers=0",
+                ),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            if started.returncode:
+                raise SystemExit(started.stderr)
+            ready = ["docker", "exec", name, "pg_isready", "-q", "-h", "127.0.0.1"]
+            deadline = time.monotonic() + 120
+            while subprocess.run(ready, check=False).returncode:
+                if time.monotonic() > deadline:
+                    raise SystemExit("The server does not answer.")
+                time.sleep(0.5)
+            yield home, port
+        finally:
+            subprocess.run(["docker", "rm", "--force", "--volumes", name], check=False, capture_output=True)
+
+
+def module(home: str, port: int, **arguments: Any) -> dict[str, Any]:
+    """Call pgvector_collection as Ansible does."""
+    given = {"login_unix_socket": home, "login_port": port, "name": "large", "dimensions": DIMENSIONS, **arguments}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump({"ANSIBLE_MODULE_ARGS": given}, file)
+        file.flush()
+        done = subprocess.run(
+            [str(ROOT / ".venv/bin/python"), str(ROOT / "plugins/modules/pgvector_collection.py"), file.name],
+            env={**os.environ, "PYTHONPATH": str(ROOT / "collections")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    result: dict[str, Any] = json.loads(done.stdout)
+    if result.get("failed"):
+        raise SystemExit(result["msg"])
+    return result
+
+
+def load(connection: Any, stored: Any) -> tuple[list[str], dict[str, Any], list[str]]:
+    """Fill the table, each row in one of three collections; give ids, collections, and each row's collection."""
+    schema = (ROOT / "files/schema/admindb.sql").read_text(encoding="utf-8")
+    connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    connection.execute(schema.encode())
+    connection.execute("DELETE FROM langchain_pg_collection")
+    collections = {
+        name: connection.execute(
+            "INSERT INTO langchain_pg_collection (name) VALUES (%s) RETURNING uuid", (name,)
+        ).fetchone()[0]
+        for name, _share in SHARES
+    }
+    chance = np.random.default_rng(2).choice(len(SHARES), size=len(stored), p=[share for _name, share in SHARES])
+    names = [f"chunk {place}" for place in range(len(stored))]
+    owners = [SHARES[place][0] for place in chance]
+    with connection.cursor().copy(INSERT) as copy:
+        for name, owner, vector in zip(names, owners, stored, strict=True):
+            copy.write_row((name, collections[owner], literal(vector), name))
+    connection.execute("VACUUM ANALYZE langchain_pg_embedding")
+    return names, collections, owners
+
+
+def build(connection: Any, statement: str) -> float:
+    begun = time.perf_counter()
+    connection.execute(statement)
+    return time.perf_counter() - begun
+
+
+def size_of(connection: Any, index: str) -> float:
+    return float(connection.execute("SELECT pg_relation_size(%s::regclass) / 1048576.0", (index,)).fetchone()[0])
+
+
+def widened(
+    connection: Any, name: str, asked: Sequence[tuple[Any, ...]], exact: Sequence[set[str]], statement: str
+) -> Figures:
+    """The narrowest search that finds enough."""
+    for width in WIDTHS:
+        connection.execute(f"SET hnsw.ef_search = {width}")
+        figures = timed(connection, f"{name}, ef_search {width}", asked, exact, statement)
+        if figures.recall >= RECALL and figures.fewest == K:
+            break
+    return figures
+
+
+def measure(home: str, port: int, stored: Any, queries: Any) -> bool:
+    """Every way side by side over one number of rows."""
+    print(f"{len(stored)} rows of {DIMENSIONS} dimensions, {len(queries)} queries", flush=True)
+    with psycopg.connect(host=home, port=port, user="postgres", autocommit=True) as connection:
+        names, collections, owners = load(connection, stored)
+        asked = [(literal(query),) for query in queries]
+        exact = answers(stored, queries, names)
+        few = max(3, min(len(queries), 10))
+        scan = timed(connection, "exact scan", asked[:few], exact[:few], ANYWHERE)
+        scan.show()
+        stock = build(
+            connection, "CREATE INDEX stock ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)"
+        )
+        timed(connection, "commonly written index, ef_search 40", asked, exact, ANYWHERE).show()
+        by_collection = {
+            owner: answers(
+                stored[rows := [i for i, each in enumerate(owners) if each == owner]], queries, [names[i] for i in rows]
+            )
+            for owner in collections
+        }
+        for owner, member in collections.items():
+            filtered = [(member, vector) for (vector,) in asked]
+            timed(connection, f"the same, collection {owner}", filtered, by_collection[owner], SEARCH).show()
+        print(f"  its build took {stock:.1f} s; it has {size_of(connection, 'stock'):.0f} MB", flush=True)
+        connection.execute("DROP INDEX stock")
+        begun = time.perf_counter()
+        made = module(home, port, state="present", recall={"sample": 0}, thresholds={"build_memory_mb": 4096})
+        ours = time.perf_counter() - begun
+        connection.execute("SET hnsw.iterative_scan = strict_order")
+        best = widened(connection, "the collection's index", asked, exact, ANYWHERE)
+        best.show()
+        results = [best]
+        for owner, member in collections.items():
+            filtered = [(member, vector) for (vector,) in asked]
+            results.append(timed(connection, f"the same, collection {owner}", filtered, by_collection[owner], SEARCH))
+            results[-1].show()
+        print(
+            f"  the run that built it took {ours:.1f} s; it has {made['stats']['index_size'] / 1048576:.0f} MB",
+            flush=True,
+        )
+        begun = time.perf_counter()
+        seen = module(home, port, recall={"ef_search": int(best.name.rsplit(" ", 1)[1])})
+        verified = time.perf_counter() - begun
+        print(f"  verification: {verified:.1f} s, recall {seen['stats']['recall_at_k']}", flush=True)
+        connection.execute(f"DROP INDEX {seen['stats']['index']}")
+        half = build(
+            connection,
+            f"SET maintenance_work_mem = '4GB'; CREATE INDEX half ON langchain_pg_embedding "
+            f"USING hnsw ((embedding::halfvec({DIMENSIONS})) halfvec_cosine_ops)",
+        )
+        cast = ANYWHERE.replace(
+            "e.embedding <=> %s::vector", f"e.embedding::halfvec({DIMENSIONS}) <=> %s::halfvec({DIMENSIONS})"
+        )
+        widened(connection, "halfvec over the cast", asked, exact, cast).show()
+        print(f"  its build took {half:.1f} s; it has {size_of(connection, 'half'):.0f} MB", flush=True)
+    checks = [
+        (
+            f"throughput / exact scan = {best.per_second / scan.per_second:.0f} (target at 100k: at least 100)",
+            best.per_second >= 100 * scan.per_second,
+        ),
+        (f"build / stock settings = {ours / stock:.2f} (target at 100k: at most 0.25)", ours <= stock / 4),
+        (f"p95 = {best.late:.1f} ms (target at 100k: below 10)", best.late < 10),
+        (
+            f"fewest rows = {min(each.fewest for each in results)} (target: {K})",
+            all(each.fewest == K for each in results),
+        ),
+        (f"verification = {verified:.1f} s (target at 100k: at most 3)", verified <= 3),
+    ]
+    for text, held in checks:
+        print(f"  {'holds ' if held else 'MISSED'}  {text}", flush=True)
+    return all(held for _text, held in checks)
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--rows", default="10000,30000,100000", help="numbers of rows, by commas (default: %(default)s)"
+    )
+    parser.add_argument("--queries", type=int, default=200, help="queries of each kind (default: %(default)s)")
+    chosen = parser.parse_args()
+    sizes = [int(size) for size in chosen.rows.split(",")]
+    vectors = embeddings(max(sizes) + chosen.queries)
+    queries, stored = vectors[: chosen.queries], vectors[chosen.queries :]
+    with server() as (home, port):
+        held = [measure(home, port, stored[:size], queries) for size in sizes]
+    return 0 if held[-1] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
