@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from instance import NETWORK, Instance, run
+from instance import NETWORK, SUFFIX, Instance, run
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def network() -> Iterator[None]:
 @pytest.fixture
 def instance(image: str, tmp_path: Path) -> Iterator[Instance]:
     """Give a name and port on which there is nothing yet."""
-    made = Instance("amt-bad", 25433, tmp_path, image)
+    made = Instance(f"amt-bad{SUFFIX}", 25433, tmp_path, image)
     made.remove()
     yield made
     made.remove()
@@ -41,7 +41,7 @@ def instance(image: str, tmp_path: Path) -> Iterator[Instance]:
 @pytest.fixture(scope="module")
 def provisioned(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Give an instance that site.yml has provisioned, shared by the tests of a module."""
-    made = Instance("amt-life", 25434, tmp_path_factory.mktemp("life"), image)
+    made = Instance(f"amt-life{SUFFIX}", 25434, tmp_path_factory.mktemp("life"), image)
     made.remove()
     made.site()
     yield made

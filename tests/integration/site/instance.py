@@ -20,8 +20,9 @@ SECRETS = {
     "admin_api_service": "Admin-Canary-4",
     "readonly_user": "Readonly-Canary-5",
 }
-# Lets several checkouts run the tests on one machine, each with names of its own.
+# Let several checkouts run the tests on one machine, each with names and ports of its own.
 SUFFIX = os.environ.get("AI_MICRO_TEST_SUFFIX", "")
+PORT_OFFSET = int(os.environ.get("AI_MICRO_TEST_PORT_OFFSET", "0"))
 NETWORK = f"amt-network{SUFFIX}"
 
 
@@ -67,6 +68,9 @@ class Instance:
     folder: Path
     image: str
     variables: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.port += PORT_OFFSET
 
     @property
     def volume(self) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from deployment import PASSWORD, Deployment
-from instance import SECRETS, Instance, run
+from instance import SECRETS, SUFFIX, Instance, run
 
-NAME = "amt-adopt"
+NAME = f"amt-adopt{SUFFIX}"
 SWITCHED: dict[str, Any] = {"postgres_instance_superuser_from_network": False}
 COMMANDS = [
     "docker exec {name} psql -U postgres -d authdb -c 'SELECT 1'",

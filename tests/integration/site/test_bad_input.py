@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from instance import REPOSITORY, SECRETS, Instance, run
+from instance import REPOSITORY, SECRETS, SUFFIX, Instance, run
+
+HOLDER = f"amt-holder{SUFFIX}"
 
 
 def seed_volume(instance: Instance, files: dict[str, bytes]) -> Path:
@@ -124,7 +126,7 @@ def test_volume_in_use_by_another_container(instance: Instance, image: str) -> N
         "run",
         "-d",
         "--name",
-        "amt-holder",
+        HOLDER,
         "-v",
         f"{instance.volume}:/v",
         "--entrypoint",
@@ -134,10 +136,10 @@ def test_volume_in_use_by_another_container(instance: Instance, image: str) -> N
     )
     try:
         refused_unchanged(
-            instance, f"The volume {instance.volume} is in use by the container amt-holder: stop it first"
+            instance, f"The volume {instance.volume} is in use by the container {HOLDER}: stop it first"
         )
     finally:
-        run("docker", "rm", "-f", "amt-holder")
+        run("docker", "rm", "-f", HOLDER)
 
 
 def test_container_of_that_name_that_is_not_ours(instance: Instance, image: str) -> None:
@@ -150,7 +152,7 @@ def test_container_of_that_name_that_is_not_ours(instance: Instance, image: str)
 
 def test_registry_that_cannot_be_reached(instance: Instance) -> None:
     refused = instance.refused(
-        postgres_common_image="amt-registry:pgvector-15",
+        postgres_common_image=f"amt-registry{SUFFIX}:pgvector-15",
         postgres_image_source="registry",
         postgres_image_registry_base="localhost:1/postgres:15-bookworm",
     )

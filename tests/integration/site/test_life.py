@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from instance import NETWORK, SECRETS, Instance, run
+from instance import NETWORK, PORT_OFFSET, SECRETS, SUFFIX, Instance, run
 
 
 def client(
@@ -62,13 +62,13 @@ def test_each_tag_runs_alone(provisioned: Instance, tag: str) -> None:
 
 
 def test_check_of_a_new_instance_reports_what_would_be_made(provisioned: Instance, tmp_path: Path) -> None:
-    fresh = Instance("amt-fresh", 25435, tmp_path, "amt-fresh:pgvector-15")
-    result = fresh.site("--check", postgres_common_network="amt-fresh")
+    fresh = Instance(f"amt-fresh{SUFFIX}", 25435, tmp_path, f"amt-fresh{SUFFIX}:pgvector-15")
+    result = fresh.site("--check", postgres_common_network=fresh.name)
     for sentence in (
-        "amt-fresh:pgvector-15 would be built from packages",
-        "Would create the volume amt-fresh_postgres_data",
-        "Would create the network amt-fresh",
-        "Would create the container amt-fresh",
+        f"{fresh.image} would be built from packages",
+        f"Would create the volume {fresh.volume}",
+        f"Would create the network {fresh.name}",
+        f"Would create the container {fresh.name}",
         "Would create the database authdb",
         "Would create the database apidb",
         "Would create the database admindb",
@@ -77,7 +77,7 @@ def test_check_of_a_new_instance_reports_what_would_be_made(provisioned: Instanc
     assert result.count("changed") >= 6
     assert not fresh.directory.exists()
     assert run("docker", "volume", "inspect", fresh.volume, check=False).returncode != 0
-    assert run("docker", "network", "inspect", "amt-fresh", check=False).returncode != 0
+    assert run("docker", "network", "inspect", fresh.name, check=False).returncode != 0
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_edited_pg_hba_is_put_right_and_reloaded(provisioned: Instance) -> None:
 
 
 def test_changed_port_moves_the_instance(provisioned: Instance) -> None:
-    moved: dict[str, Any] = {"postgres_common_port": 25436}
+    moved: dict[str, Any] = {"postgres_common_port": 25436 + PORT_OFFSET}
     provisioned.site(**moved)
     assert f":{moved['postgres_common_port']}/" in url(provisioned, "ai-micro-api-auth")
     assert client(provisioned, url(provisioned, "ai-micro-api-auth")).stdout.strip() == "auth_service"
@@ -452,7 +452,7 @@ def test_playbooks_of_the_whole_life(provisioned: Instance) -> None:
     assert provisioned.play("restart").count("changed") == 1
     assert provisioned.play("down").count("changed") == 1
     assert provisioned.play("down").count("changed") == 0
-    assert "There is no container amt-life" in provisioned.play("start").text
+    assert f"There is no container {provisioned.name}" in provisioned.play("start").text
     provisioned.site()
     assert provisioned.sql(f"SELECT count(*) FROM users WHERE email = '{email}'", "authdb") == "1"
 
