@@ -101,7 +101,7 @@ def holds(index: Index, wanted: Target) -> bool:
 def is_cast(expression: str, column: str) -> bool:
     """Whether an expression is the column and a cast, and nothing else."""
     quoted = '"' + column.replace('"', '""') + '"'
-    names = "|".join(re.escape(name) for name in {column, quoted})
+    names = "|".join(re.escape(name) for name in (column, quoted))
     return re.fullmatch(rf'\(*(?:{names})\)*::(?:(?:"(?:[^"]|"")+"|\w+)\.)?halfvec\(\d+\)\)*', expression) is not None
 
 

@@ -145,7 +145,7 @@ def memory(facts: Facts) -> Iterator[Finding]:
     budget = facts.budget
     if budget is None:
         return
-    due = facts.judged.right is None
+    due = facts.judged.right is None and not facts.judged.building
     if budget.needed > budget.configured:
         yield Finding(
             "build_memory",

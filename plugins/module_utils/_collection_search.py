@@ -22,6 +22,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, sql
 
 SEED = 20240117
+# pgvector adds up single precision numbers, so that the same distance, computed twice, may differ in the seventh digit.
+TOLERANCE = 1e-6
 # subvector gives a copy of a vector that is fetched from its TOAST table once, for all the sample's distances.
 SUBVECTOR = (0, 7, 0)
 NORMS = {"vector": "vector_norm", "halfvec": "l2_norm"}
@@ -294,12 +296,12 @@ class Searches:
         if found.uses_index or not names:
             return found
         self.session.execute("SAVEPOINT planner")
-        bars = self.session.query(BARS_SQL)
-        self.use({bar["name"]: bar["initial"] for bar in bars})
+        barring = self.session.query(BARS_SQL)
+        self.use({row["name"]: row["initial"] for row in barring})
         if self.plan(vector, wanted.kind, names):
-            found.bars = [f"{bar['name']} = {bar['setting']}" for bar in bars]
+            found.bars = [f"{row['name']} = {row['setting']}" for row in barring]
         else:
-            found.bars = [f"{bar['name']} = off" for bar in bars if bar["name"] == "enable_indexscan"]
+            found.bars = [f"{row['name']} = off" for row in barring if row["name"] == "enable_indexscan"]
         self.use(FORCE)
         found.can_use_index = bool(found.bars) or self.plan(vector, wanted.kind, names)
         self.session.execute("ROLLBACK TO SAVEPOINT planner")
@@ -331,6 +333,7 @@ class Searches:
             whole = sql.SQL("{}, 1, {}").format(self.embedding, sql.Literal(self.look.dimensions))
             copy = self.function("subvector", whole)
         asked = [number for number, distances in enumerate(found) if distances]
+        edges = {number: [edge(distance, self.declared.distance) for distance in found[number]] for number in asked}
         statement = sql.SQL(EXACT_SQL).format(
             type=self.type(self.column.type),
             copy=copy,
@@ -339,13 +342,18 @@ class Searches:
             operator=self.operator,
             numbers=sql.Literal(asked),
             vectors=sql.Literal([vectors[number] for number in asked]),
-            found=sql.Literal(["{" + ",".join(map(repr, found[number])) + "}" for number in asked]),
-            reach=sql.Literal([found[number][-1] for number in asked]),
+            found=sql.Literal(["{" + ",".join(map(repr, edges[number])) + "}" for number in asked]),
+            reach=sql.Literal([edges[number][-1] for number in asked]),
         )
         rows = self.session.query(statement)
         between: dict[tuple[int, int], int] = {(row["number"], row["place"]): row["nearer"] for row in rows}
         hits = sum(count_hits(found[number], number, between, self.declared.k) for number in asked)
         return hits, between.get((asked[0], -1), 0) if asked else 0
+
+
+def edge(distance: float, kind: str) -> float:
+    """Below what distance a row is nearer than one found at ``distance``, and not merely as near."""
+    return distance - TOLERANCE * (1 if kind == "cosine" else abs(distance))
 
 
 def count_hits(distances: Sequence[float], number: int, between: Mapping[tuple[int, int], int], k: int) -> int:

@@ -24,7 +24,7 @@ description:
   - The scratch database is dropped whatever happens. What a killed run left behind is swept by the next one.
 attributes:
   check_mode:
-    description: Predicts RV(changed) and RV(queries) without writing anything.
+    description: Predicts whether something changes, and RV(queries), without writing anything.
     support: full
   diff_mode:
     description: Shows each object that differs, as it is and as it should be.
@@ -245,7 +245,7 @@ def main() -> None:
             "default": [],
             "options": {
                 "table": {"type": "str", "required": True},
-                "key": {"type": "list", "elements": "str", "required": True},
+                "key": {"type": "list", "elements": "str", "required": True, "no_log": False},
                 "columns": {"type": "list", "elements": "str", "default": []},
             },
         },

@@ -153,6 +153,15 @@ def test_recall_is_that_of_exact_answers(collection: Collection) -> None:
     assert said["stats"]["recall_at_k"] == pytest.approx(hits / (10 * rows), abs=0.0001)
 
 
+def test_rows_that_are_as_near_are_as_good(collection: Collection) -> None:
+    """Parallel vectors have the same cosine distance, but for the last digits of single precision."""
+    collection.sql(
+        """UPDATE langchain_pg_embedding e SET embedding = array_fill(0.001 * n, ARRAY[8])::vector
+           FROM (SELECT ctid AS place, row_number() OVER () AS n FROM langchain_pg_embedding) numbered WHERE e.ctid = place"""
+    )
+    assert collection.call()["stats"]["recall_at_k"] == 1
+
+
 @pytest.mark.parametrize("distance", ["cosine", "l2", "inner_product"])
 @pytest.mark.parametrize("method", ["hnsw", "ivfflat"])
 def test_table_of_ones_own(collection: Collection, distance: str, method: str) -> None:
