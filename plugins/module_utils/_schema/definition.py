@@ -37,6 +37,7 @@ class Piece(NamedTuple):
     sql: str
     line: int
     data: Optional[str] = None
+    commits: bool = False  # what it makes can be used only in another transaction
 
 
 def read_definition(text: str, target: str, scratch: str) -> list[Piece]:
@@ -72,7 +73,13 @@ def _piece(statement: Statement, target: str, scratch: str) -> Optional[Piece]:
     if statement.words and not statement.words[0].quoted and statement.words[0].text in _SKIPPED:
         return None
     sql = _without_concurrently(statement)
-    return Piece(_renamed(sql, statement, target, scratch), statement.line, statement.data)
+    return Piece(_renamed(sql, statement, target, scratch), statement.line, statement.data, _adds_label(statement))
+
+
+def _adds_label(statement: Statement) -> bool:
+    """Whether it adds a label to an enumeration, which no statement of the same transaction may use."""
+    words = [word.text for word in statement.words if not word.quoted]
+    return statement.starts("ALTER", "TYPE") and ("ADD", "VALUE") in zip(words, words[1:])
 
 
 def _without_concurrently(statement: Statement) -> str:
@@ -99,12 +106,12 @@ def _renamed(sql: str, statement: Statement, target: str, scratch: str) -> str:
 
 
 def batches(pieces: Sequence[Piece], size: int) -> list[list[Piece]]:
-    """Group statements; rows to copy in stand alone."""
+    """Group statements; rows to copy in stand alone, and what has to be committed ends its group."""
     found: list[list[Piece]] = []
     for piece in pieces:
         if piece.data is not None:
             found.append([piece])
-        elif found and found[-1][-1].data is None and len(found[-1]) < size:
+        elif found and found[-1][-1].data is None and not found[-1][-1].commits and len(found[-1]) < size:
             found[-1].append(piece)
         else:
             found.append([piece])

@@ -78,6 +78,9 @@ class Snapshot:
         return sequences[0] if sequences else None
 
 
+NOT_CONVERTED = "rows hold values that the new type does not take: correct them first"
+
+
 class Step(NamedTuple):
     """One statement of a plan."""
 
@@ -97,6 +100,10 @@ class Step(NamedTuple):
     blocked: str = ""
     # Removes what an interrupted attempt of it left behind.
     undo: str = ""
+
+    def violated(self) -> Step:
+        """The step that rows stand in the way of."""
+        return self._replace(hazard="violated_constraint", blocked="rows violate it: correct them first")
 
 
 class Change(NamedTuple):

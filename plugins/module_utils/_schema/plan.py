@@ -24,17 +24,17 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model im
     Thing,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.rebuild import (
-    ASIDE,
     TYPES,
     convert_columns,
     move_rows,
     old_type,
     rebuild_type,
     set_aside,
+    way,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry import KINDS
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.rename import renames
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import ASIDE, dotted, quoted
 
 # Whatever uses a column stands in the way of its new type, unless PostgreSQL adapts it by itself.
 _RETYPE_BLOCKERS = {"view", "materialized view", "rule", "policy", "trigger", "function"}
@@ -192,7 +192,8 @@ class Plan:
                 change = Change(thing, found, name, self.expected, self.actual, Data(empty=True))
                 steps += self._alter(change)
         if key[0] in TYPES and key in self.dropped:
-            steps += convert_columns(self._columns_of(key), self.expected, key[0] == "collation")
+            by = way(self.actual.things.get(key), thing)
+            steps += convert_columns(self._columns_of(key), self.expected, self.data, key[0] == "collation", by)
         return steps
 
     def _columns_of(self, key: Key) -> list[Thing]:
@@ -239,7 +240,9 @@ class Plan:
     def _drop(self, key: Key) -> list[Step]:
         thing = self.actual.things[key]
         going = self.dropped | self.extra
-        if any(parent in going for parent in _line(thing, self.actual)) or self._with_parent(thing, going):
+        # A schema takes nothing with it, so that nothing goes unnamed.
+        holders = (parent for parent in _line(thing, self.actual) if parent[0] != "schema")
+        if any(parent in going for parent in holders) or self._with_parent(thing, going):
             return []
         kind = KINDS[key[0]]
         hazard = kind.drop_hazard if key in self.extra else self.remade.get(key, "")
@@ -267,7 +270,7 @@ class Plan:
             return False
         if thing.attributes.get("attached_to"):
             names = {
-                ".".join(_quoted(part) for part in (key[1][0], key[1][-1]))
+                ".".join(quoted(part) for part in (key[1][0], key[1][-1]))
                 for key in going
                 if key[0] in ("index", "constraint")
             }
@@ -292,11 +295,6 @@ class Plan:
     def _old_types(self) -> list[Step]:
         gone = [key for key in sorted(self.dropped) if key[0] in TYPES and key not in self.extra]
         return [Step(f"DROP {old_type(self.actual.things[key])}", key=key) for key in gone]
-
-
-def _quoted(name: str) -> str:
-    plain = name.replace("_", "a").isalnum() and name == name.lower() and not name[0].isdigit()
-    return name if plain else '"' + name.replace('"', '""') + '"'
 
 
 def _line(thing: Thing, side: Snapshot) -> list[Key]:

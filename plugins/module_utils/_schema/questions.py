@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds import constraint, index
@@ -17,8 +17,9 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model im
     Snapshot,
     Thing,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.rebuild import way
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry import KINDS
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted, ident
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted, ident, literal, quoted
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
 try:
@@ -48,12 +49,72 @@ def ask(session: Session, drift: Sequence[Drift], expected: Snapshot, actual: Sn
         for (what, path, _query), answer in zip(asked, row):
             if answer:
                 answers[what].add(path)
-    violated = frozenset(
+    violated = {
         (item.kind, item.identity)
         for item in drift
         if item.kind in ("constraint", "index") and _violated(session, item, expected, answers["filled"])
-    )
-    return Data(frozenset(answers["filled"]), frozenset(answers["nulls"]), violated)
+    }
+    for item in drift:
+        violated |= {key for key, query in trials(item, expected, actual) if _found(session, query, unfit=True)}
+    return Data(frozenset(answers["filled"]), frozenset(answers["nulls"]), frozenset(violated))
+
+
+def trials(item: Drift, expected: Snapshot, actual: Snapshot) -> Iterator[tuple[Key, str]]:
+    """Queries that fail, or find a row, where rows stand in the way of a change of their type, by what is in the way."""
+    key = (item.kind, item.identity)
+    wanted, found = expected.things.get(key), actual.things.get(key)
+    if item.kind == "column" and item.attribute == "type" and wanted and found:
+        if wanted.attributes["generated"] is None:
+            yield key, converts(found, wanted.attributes["type"])
+    elif item.kind == "domain" and item.attribute == "not_null" and item.expected:
+        for column in users(key, actual):
+            yield key, f"SELECT FROM {dotted(column.identity[:2])} WHERE {ident(column.identity[2])} IS NULL"
+    elif item.kind == "domain constraint" and wanted and wanted.attributes["validated"]:
+        for column in users(("domain", item.identity[:2]), actual):
+            value = f"(SELECT {ident(column.identity[2])} AS value FROM {dotted(column.identity[:2])}) s"
+            yield key, f"SELECT FROM {value} WHERE NOT ({wanted.attributes['expression']})"
+    elif item.kind == "domain" and item.attribute == "type" and wanted and found:
+        for column in users(key, actual):
+            yield column.key, converts(column, wanted.attributes["type"], way(found, wanted))
+    elif item.kind == "enum" and item.attribute == "values":
+        gone = ", ".join(literal(value) for value in item.actual if value not in item.expected)
+        for column in users(key, actual) if gone else ():
+            yield (
+                column.key,
+                f"SELECT FROM {dotted(column.identity[:2])} WHERE {ident(column.identity[2])}::text IN ({gone})",
+            )
+
+
+def users(key: Key, actual: Snapshot) -> list[Thing]:
+    """Columns of tables that are of a type itself; what holds it in an array or a row shows when it is converted."""
+    name = ".".join(quoted(part) for part in key[1])
+    return [
+        thing
+        for thing in actual.things.values()
+        if thing.kind == "column"
+        and key in actual.edges.get(thing.key, ())
+        and thing.attributes["type"] in (name, key[1][-1])
+    ]
+
+
+def converts(column: Thing, new: str, by: str = "") -> str:
+    """Write the query that takes each value of a column to another type, and finds nothing."""
+    through = "".join(f"::{each}" for each in (*by.split("::"), new) if each)
+    return f"SELECT FROM {dotted(column.identity[:2])} WHERE pg_catalog.length(({ident(column.identity[2])}{through})::text) < 0"
+
+
+def _found(session: Session, query: str, unfit: bool) -> bool:
+    """Whether a query finds a row; C(unfit) is the answer where a value of a row is none for it. What cannot be asked, since it
+    speaks of what is not there yet, finds nothing."""
+    session.execute("SAVEPOINT ai_micro_question")
+    try:
+        return bool(session.rows(f"SELECT EXISTS ({query})")[1][0][0])
+    except psycopg2.DataError:
+        return unfit
+    except psycopg2.Error:
+        return False
+    finally:
+        session.execute("ROLLBACK TO SAVEPOINT ai_micro_question")
 
 
 def _tables(item: Drift, expected: Snapshot, actual: Snapshot) -> list[tuple[str, ...]]:
@@ -88,12 +149,4 @@ def _violated(session: Session, item: Drift, expected: Snapshot, filled: set[tup
     if table is None or table[1] not in filled:
         return False
     query = constraint.violation(thing) if item.kind == "constraint" else index.violation(thing)
-    if not query:
-        return False
-    session.execute("SAVEPOINT ai_micro_question")
-    try:
-        return bool(session.rows(f"SELECT EXISTS ({query})")[1][0][0])
-    except psycopg2.Error:
-        return False
-    finally:
-        session.execute("ROLLBACK TO SAVEPOINT ai_micro_question")
+    return bool(query) and _found(session, query, unfit=False)

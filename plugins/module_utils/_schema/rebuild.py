@@ -6,41 +6,55 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Optional
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import Snapshot, Step, Thing
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted, ident, literal
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
+    NOT_CONVERTED,
+    Data,
+    Snapshot,
+    Step,
+    Thing,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import (
+    ASIDE,
+    dotted,
+    ident,
+    literal,
+    old_name,
+)
 
 # Columns use them, so a column has to be led from the old one to the new one.
 TYPES = ("enum", "domain", "composite type", "range type", "collation")
 _NOUNS = {"domain": "DOMAIN", "collation": "COLLATION"}
-ASIDE = "ai_micro_old"
-
-
-def _old_name(thing: Thing) -> str:
-    # A name has 63 bytes at most, and PostgreSQL would cut it in the middle.
-    short = thing.identity[-1].encode()[: 62 - len(ASIDE)].decode(errors="ignore")
-    return f"{ASIDE}_{short}"
+_NUMBER = re.compile(r"(smallint|integer|bigint|numeric(\(\d+(,\d+)?\))?|real|double precision)$")
 
 
 def old_type(thing: Thing) -> str:
     """Address the type that stepped aside."""
-    return f"{_NOUNS.get(thing.kind, 'TYPE')} {dotted((thing.identity[0], _old_name(thing)))}"
+    return f"{_NOUNS.get(thing.kind, 'TYPE')} {dotted((thing.identity[0], old_name(thing.identity[-1])))}"
 
 
 def rebuild_type(thing: Thing, hazard: str) -> list[Step]:
     noun = _NOUNS.get(thing.kind, "TYPE")
-    steps = [Step(f"ALTER {noun} {dotted(thing.identity)} RENAME TO {ident(_old_name(thing))}", hazard=hazard)]
+    steps = [
+        Step(f"ALTER {noun} {dotted(thing.identity)} RENAME TO {ident(old_name(thing.identity[-1]))}", hazard=hazard)
+    ]
     if thing.kind == "range type":
         multirange = thing.facts["multirange_path"]
-        name = f"{ASIDE}_{multirange[1]}"[:63]
-        steps.append(Step(f"ALTER TYPE {dotted(multirange)} RENAME TO {ident(name)}"))
+        steps.append(Step(f"ALTER TYPE {dotted(multirange)} RENAME TO {ident(old_name(multirange[1]))}"))
     return steps
 
 
-def convert_columns(columns: Iterable[Thing], expected: Snapshot, collated: bool) -> list[Step]:
-    """Give columns of the old type the new one by way of their text, those of a collation the new one as they are."""
+def way(old: Optional[Thing], new: Thing) -> str:
+    """By what a value of the old type becomes one of the new: its text, but a number stays one."""
+    bases = [str(thing.attributes.get("type")) if thing else "" for thing in (old, new)]
+    return "::".join(bases) if all(_NUMBER.match(base) for base in bases) else "text"
+
+
+def convert_columns(columns: Iterable[Thing], expected: Snapshot, data: Data, collated: bool, by: str) -> list[Step]:
+    """Give columns of the old type the new one by way of C(by), those of a collation the new one as they are."""
     steps = []
     for found in columns:
         wanted = expected.things.get(found.key)
@@ -48,14 +62,16 @@ def convert_columns(columns: Iterable[Thing], expected: Snapshot, collated: bool
             continue
         new = wanted.attributes["type"]
         name, table = ident(found.identity[-1]), dotted(found.identity[:2])
-        text = "text" + "[]" * new.count("[]")
+        arrays = "[]" * new.count("[]")
+        through = "::".join(each + arrays for each in by.split("::"))
         alter = f"ALTER TABLE {table} ALTER COLUMN {name}"
         if collated:
             steps.append(Step(f"{alter} TYPE {new} COLLATE {wanted.attributes['collation']}"))
             continue
         if found.attributes["default"] is not None:
             steps.append(Step(f"{alter} DROP DEFAULT"))
-        steps.append(Step(f"{alter} TYPE {new} USING {name}::{text}::{new}"))
+        step = Step(f"{alter} TYPE {new} USING {name}::{through}::{new}")
+        steps.append(step._replace(blocked=NOT_CONVERTED) if data.violates(found.key) else step)
         if wanted.attributes["default"] is not None:
             steps.append(Step(f"{alter} SET DEFAULT {wanted.attributes['default']}"))
     return steps

@@ -146,7 +146,6 @@ class Run:
 
     def first_plan(self, drift: Sequence[Drift], data: Data) -> list[Step]:
         """The plan as it looks before it was tried: whom it endangers is clear from it."""
-        read_edges(self.reader, self.actual)
         self.cache.read_edges(self.declared)
         return plan(drift, self.declared, self.actual, data, self.params["privileges"])
 
@@ -239,6 +238,7 @@ def run(module: Module, writing: bool) -> dict[str, Any]:
             result = outcome(job, shown, [])
             if not shown:
                 return result
+            read_edges(job.reader, job.actual)
             data = ask(job.reader, drift, job.declared, job.actual)
             row_changes = row_steps(rows, job.cache.rows, job.asked)
             steps = [*job.first_plan(drift, data), *row_changes]
@@ -255,7 +255,8 @@ def run(module: Module, writing: bool) -> dict[str, Any]:
             if writing:
                 job.apply(steps)
         except SchemaError as error:
-            module.fail_json(msg=str(error), **result)
+            # Names may hold line breaks, a sentence does not.
+            module.fail_json(msg=" ".join(str(error).split()), **result)
         result["changed"] = True
         result["queries"] = [text_of(step, job.target) for step in steps]
         return result

@@ -122,7 +122,8 @@ def likeness_clause(likeness: dict[str, Any]) -> str:
 
 def load(workshop: Workshop, inner: Session, text: str, settings: Sequence[str]) -> None:
     """Load a definition into a scratch database and leave the transaction open, for what it did to the server's roles
-    must never be committed. A long one is committed in between as long as it has touched nothing that is shared."""
+    must never be committed. A long one, and one that adds labels to an enumeration, is committed in between as long as it has
+    touched nothing that is shared."""
     pieces = read_definition(text, workshop.target, inner.connection.info.dbname)
     inner.execute("RESET search_path")
     for setting in settings:
@@ -134,7 +135,8 @@ def load(workshop: Workshop, inner: Session, text: str, settings: Sequence[str])
     clean = True
     for number, group in enumerate(groups):
         _send(inner, group)
-        if clean and number + 1 < len(groups) and sum(len(some) for some in groups[: number + 1]) >= BATCH:
+        due = group[-1].commits or sum(len(some) for some in groups[: number + 1]) >= BATCH
+        if clean and due and number + 1 < len(groups):
             clean = inner.rows(SHARED_SQL)[1] == before
             if clean:
                 inner.execute("COMMIT; BEGIN")

@@ -15,12 +15,25 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 # What a name may hold to be shown as it is; a dot in a name would read as a separator.
+# What has to make room for something of the same name gets this before its own, or goes to a schema of this name.
+ASIDE = "ai_micro_old"
 _PLAIN = re.compile(r'[^\s."\x00-\x1f]+')
 
 
 def ident(name: str) -> str:
     """Quote a name, always: which words are reserved depends on the server's version."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def quoted(name: str) -> str:
+    """Quote a name as PostgreSQL writes it in the name of a type."""
+    plain = name.replace("_", "a").isalnum() and name == name.lower() and not name[0].isdigit()
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+def old_name(name: str) -> str:
+    """Name what has stepped aside; a name has 63 bytes at most, and PostgreSQL would cut it in the middle."""
+    return f"{ASIDE}_{name.encode()[: 62 - len(ASIDE)].decode(errors='ignore')}"
 
 
 def dotted(names: Iterable[str]) -> str:

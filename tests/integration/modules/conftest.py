@@ -127,6 +127,8 @@ def running_server() -> Iterator[Server]:
         # A socket is named after the server's port, so the port is the same on both sides.
         started = docker(
             *("run", "--rm", "--detach", "--name", name, "--volume", f"{home}:/var/run/postgresql"),
+            # As the role does, for parallel builds of an index.
+            "--shm-size=256m",
             *(
                 "--publish",
                 f"127.0.0.1:{port}:{port}",

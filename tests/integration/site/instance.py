@@ -129,7 +129,7 @@ class Instance:
     def dump(self, database: str) -> str:
         """Return what pg_dump writes of a database, without the key that it draws anew each time."""
         command = ["docker", "exec", self.name, "pg_dump", "-U", "postgres", database]
-        return re.sub(r"(?m)^\\\\(un)?restrict .*\n", "", run(*command).stdout)
+        return re.sub(r"(?m)^\\(un)?restrict .*\n", "", run(*command).stdout)
 
     def inspect(self) -> dict[str, Any]:
         """Return what docker inspect says of the container."""

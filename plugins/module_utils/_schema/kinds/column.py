@@ -20,6 +20,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.sh
     table_of,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
+    NOT_CONVERTED,
     Attribute,
     Change,
     Creation,
@@ -33,6 +34,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text imp
     ident,
     literal,
     names_clause,
+    old_name,
     options_clause,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.types import type_hazard
@@ -227,7 +229,8 @@ def _type(change: Change) -> list[Step]:
         steps.append(Step(_alter(wanted, "DROP DEFAULT")))
     if found.attributes["identity"] and not wanted.attributes["identity"] and change.attribute == "type":
         steps.append(Step(_alter(wanted, "DROP IDENTITY")))
-    steps.append(Step(_alter(wanted, action, only=False), hazard=hazard))
+    step = Step(_alter(wanted, action, only=False), hazard=hazard)
+    steps.append(step._replace(blocked=NOT_CONVERTED) if change.data.violates(wanted.key) else step)
     if wanted.attributes["default"] is not None and change.attribute == "type":
         steps.append(Step(_alter(wanted, f"SET DEFAULT {wanted.attributes['default']}")))
     return steps
@@ -267,6 +270,9 @@ def _identity(change: Change) -> list[Step]:
         if change.found.attributes["default"] is not None:
             steps.append(Step(_alter(column, "DROP DEFAULT")))
         sequence = change.expected.identity_sequence(column.identity)
+        serial = change.actual.things.get(sequence.key) if sequence else None
+        if sequence and serial and not serial.facts["identity"]:
+            return [*steps, *identity_of_serial(column, sequence, change.new)]
         clauses = f" (SEQUENCE NAME {dotted(sequence.identity)} {sequence_clause(sequence)})" if sequence else ""
         steps.append(Step(_alter(column, f"ADD GENERATED {change.new.upper()} AS IDENTITY{clauses}")))
         table, name = dotted(column.identity[:2]), ident(column.identity[-1])
@@ -284,6 +290,18 @@ def _identity(change: Change) -> list[Step]:
         gone = gone or change.wanted.attributes["default"] is not None
         return [] if gone else [Step(_alter(column, "DROP IDENTITY"))]
     return [Step(_alter(column, f"SET GENERATED {change.new.upper()}"))]
+
+
+def identity_of_serial(column: Thing, sequence: Thing, generated: str) -> list[Step]:
+    """The column's own sequence takes the name of the one that it had, and goes on where that stood."""
+    name, aside = dotted(sequence.identity), old_name(sequence.identity[-1])
+    old, made = dotted((sequence.identity[0], aside)), f"SEQUENCE NAME {name} {sequence_clause(sequence)}"
+    return [
+        Step(f"ALTER SEQUENCE {name} RENAME TO {ident(aside)}"),
+        Step(_alter(column, f"ADD GENERATED {generated.upper()} AS IDENTITY ({made})")),
+        Step(f"SELECT pg_catalog.setval({literal(name)}, last_value, is_called) FROM {old}"),
+        Step(f"DROP SEQUENCE {old}"),
+    ]
 
 
 def _drop_expression(change: Change) -> list[Step]:

@@ -24,7 +24,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model im
     Kind,
     Step,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import dotted, literal
 
 _address = named("TYPE")
 
@@ -41,6 +41,10 @@ SELECT ARRAY[n.nspname, t.typname]::text[] AS id, t.oid AS _oid,
        ARRAY(SELECT pg_catalog.quote_ident(a.attname)
              FROM pg_catalog.pg_attribute a
              WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS _names,
+       (SELECT pg_catalog.json_object_agg(pg_catalog.quote_ident(a.attname), o.description)
+        FROM pg_catalog.pg_description o
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = o.objoid AND a.attnum = o.objsubid AND NOT a.attisdropped
+        WHERE o.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND o.objoid = t.typrelid) AS attribute_comments,
        pg_catalog.pg_get_userbyid(t.typowner) AS owner, {acl("t.typacl", "t.typowner")} AS privileges,
        d.description AS comment
 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
@@ -74,12 +78,25 @@ def _attributes(change: Change) -> Optional[list[Step]]:
     return steps
 
 
+def _attribute_comments(change: Change) -> list[Step]:
+    old, new = change.old or {}, change.new or {}
+    return [
+        Step(f"COMMENT ON COLUMN {dotted(change.wanted.identity)}.{name} IS {literal(new.get(name))}", late=True)
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name) and name in change.wanted.facts["names"]
+    ]
+
+
 KIND = Kind(
     name="composite type",
     catalog="pg_type",
     rank=31,
     query=QUERY,
-    attributes={"attributes": Attribute(_attributes), **common(_address, _address)},
+    attributes={
+        "attributes": Attribute(_attributes),
+        "attribute_comments": Attribute(_attribute_comments, initial=None),
+        **common(_address, _address),
+    },
     create=_create,
     address=_address,
     parent=schema_of,

@@ -146,7 +146,7 @@ def _create(creation: Creation) -> list[Step]:
     quiet = creation.fresh or not creation.data.has_rows(thing.identity[:2])
     if creation.data.violates(thing.key):
         add = f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition(thing)}"
-        return [Step(add, hazard="violated_constraint", blocked="rows violate it: correct them first")]
+        return [Step(add).violated()]
     if keyed and not quiet and not thing.facts["partitioned"]:
         return _key_by_index(thing)
     add = f"ALTER TABLE {only}{table} ADD CONSTRAINT {name} {definition(thing)}"
@@ -165,7 +165,7 @@ def _validated(change: Change) -> Any:
     table, name = dotted(change.wanted.identity[:2]), ident(change.wanted.identity[2])
     step = Step(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}", alone=True)
     if change.data.violates(change.wanted.key):
-        step = step._replace(hazard="violated_constraint", blocked="rows violate it: correct them first")
+        step = step.violated()
     return [step]
 
 

@@ -57,7 +57,8 @@ def _default(change: Change) -> list[Step]:
 
 
 def _not_null(change: Change) -> list[Step]:
-    return [Step(f"ALTER {_address(change.wanted)} {'SET' if change.new else 'DROP'} NOT NULL")]
+    step = Step(f"ALTER {_address(change.wanted)} {'SET' if change.new else 'DROP'} NOT NULL")
+    return [step.violated() if change.new and change.data.violates(change.wanted.key) else step]
 
 
 def _probe(thing: Thing, _attribute: str, text: str) -> str:

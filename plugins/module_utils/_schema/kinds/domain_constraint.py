@@ -50,6 +50,8 @@ def _create(creation: Creation) -> list[Step]:
     add = _alter(thing, f"ADD CONSTRAINT {name} CHECK ({thing.attributes['expression']})")
     if creation.fresh:
         return [Step(add)]
+    if creation.data.violates(thing.key):
+        return [Step(add).violated()]
     steps = [Step(f"{add} NOT VALID")]
     if thing.attributes["validated"]:
         steps.append(Step(_alter(thing, f"VALIDATE CONSTRAINT {name}")))
@@ -59,7 +61,8 @@ def _create(creation: Creation) -> list[Step]:
 def _validated(change: Change) -> Optional[list[Step]]:
     if not change.new:
         return None
-    return [Step(_alter(change.wanted, f"VALIDATE CONSTRAINT {ident(change.wanted.identity[2])}"))]
+    step = Step(_alter(change.wanted, f"VALIDATE CONSTRAINT {ident(change.wanted.identity[2])}"))
+    return [step.violated() if change.data.violates(change.wanted.key) else step]
 
 
 def _drop(thing: Thing) -> list[Step]:

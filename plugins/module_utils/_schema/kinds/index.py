@@ -119,7 +119,7 @@ def _create(creation: Creation) -> list[Step]:
     plain = creation.fresh or thing.facts["partitioned"] or thing.facts["relation"] != "table"
     if creation.data.violates(thing.key):
         text = _text(thing, concurrently=not plain)
-        return [Step(text, hazard="violated_constraint", blocked="rows violate it: correct them first")]
+        return [Step(text).violated()]
     undo = "" if plain else f"DROP INDEX CONCURRENTLY IF EXISTS {dotted(thing.identity)}"
     make = Step(_text(thing, concurrently=not plain), alone=not plain, replay=_text(thing, concurrently=False))
     steps = [make._replace(undo=undo)]

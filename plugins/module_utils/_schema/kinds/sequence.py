@@ -106,6 +106,8 @@ def _persistence(change: Change) -> list[Step]:
 
 
 def _owned_by(change: Change) -> list[Step]:
+    if change.wanted.facts["identity"]:
+        return []
     return [Step(f"ALTER {_address(change.wanted)} OWNED BY {change.new or 'NONE'}", late=True)]
 
 

@@ -92,9 +92,7 @@ COMMENT ON TYPE mood IS 'else';
 
 
 ---- composite type: missing
-DROP TABLE of_pair;
-ALTER TABLE people DROP both_;
-DROP TYPE pair;
+DROP TYPE pair CASCADE;
 
 
 ---- composite type: extra
@@ -119,6 +117,10 @@ ALTER TYPE pair OWNER TO amt_owner;
 
 ---- composite type: privileges
 GRANT USAGE ON TYPE pair TO amt_reader;
+
+
+---- composite type: attribute_comments
+COMMENT ON COLUMN pair.a IS 'first';
 
 
 ---- composite type: comment

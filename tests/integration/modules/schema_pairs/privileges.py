@@ -36,7 +36,7 @@ GRANTS = {
     "GRANT CREATE ON SCHEMA public TO corpus_writer": "public",
     "REVOKE ALL ON SCHEMA public FROM PUBLIC": "public",
     "REVOKE INSERT, UPDATE, DELETE ON item FROM postgres": "item",
-    "ALTER DEFAULT PRIVILEGES IN SCHEMA area GRANT SELECT ON TABLES TO corpus_reader": "corpus_reader",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA area GRANT SELECT ON TABLES TO corpus_reader": "default privileges postgres in area",
     "ALTER DEFAULT PRIVILEGES FOR ROLE corpus_owner GRANT USAGE ON SEQUENCES TO corpus_reader WITH GRANT OPTION": "corpus_owner",
     "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC": "default",
     "ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC": "default",

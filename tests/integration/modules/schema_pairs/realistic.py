@@ -155,7 +155,7 @@ PAIRS: list[Pair] = [
         ),
         ADMINDB,
         "langchain_pg_embedding.id",
-        "hazard",
+        "repairable",
         back=None,
         rows=ROWS,
     ),
