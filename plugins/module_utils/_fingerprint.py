@@ -140,7 +140,9 @@ def read_database(session: Session, sample_above: int, sample_percent: float) ->
         table = table_of(row)
         count = session.query(sql.SQL(ROWS_SQL).format(table=table))[0]["rows"]
         sampled = row["kind"] == "r" and row["bytes"] > sample_above
-        clause = sql.SQL("TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(sql.Literal(sample_percent), sql.Literal(SEED))
+        clause = sql.SQL("TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(
+            sql.Literal(sample_percent), sql.Literal(SEED)
+        )
         statement = sql.SQL(HASH_SQL).format(table=table, sampled=clause if sampled else sql.SQL(""))
         name = f"{row['schema']}.{row['name']}"
         tables[name] = {"rows": count, "hash": session.query(statement)[0]["hash"], "sampled": sampled}

@@ -178,7 +178,9 @@ def main() -> None:
             now = look(module)
             made = taken(output, now)
             if made is None:
-                module.fail_json(msg="pgBackRest reported success, but its repository does not list the backup: run again.")
+                module.fail_json(
+                    msg="pgBackRest reported success, but its repository does not list the backup: run again."
+                )
             result.update(backup=shown(made), backups=len(now.backups))
     module.exit_json(**result)
 

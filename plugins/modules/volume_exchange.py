@@ -62,7 +62,9 @@ def directory(module: AnsibleModule, engine: DockerReader, name: str) -> str:
         module.fail_json(msg=f"There is no volume {name}: create it first.")
     users = engine.get("/containers/json", filters=f'{{"volume": ["{name}"]}}') or []
     if users:
-        module.fail_json(msg=f"The volume {name} is in use by the container {users[0]['Names'][0].lstrip('/')}: stop it first.")
+        module.fail_json(
+            msg=f"The volume {name} is in use by the container {users[0]['Names'][0].lstrip('/')}: stop it first."
+        )
     return str(volume["Mountpoint"])
 
 
@@ -78,7 +80,9 @@ def main() -> None:
         if not module.check_mode:
             exchange(*found)
     except (DockerUnavailable, ExchangeError) as error:
-        module.fail_json(msg=f"The volumes {module.params['first']} and {module.params['second']} are as they were: {error}.")
+        module.fail_json(
+            msg=f"The volumes {module.params['first']} and {module.params['second']} are as they were: {error}."
+        )
     module.exit_json(changed=True, directories=found)
 
 
