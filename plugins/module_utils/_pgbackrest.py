@@ -85,7 +85,9 @@ def read_info(text: str, stanza: str) -> Stanza:
     worst = next((each for each in repositories if each["code"] not in (0, NO_BACKUP, *NO_STANZA)), found["status"])
     identifiers = [str(each["system-id"]) for each in found["db"]]
     archives = [each["max"] or "" for each in found["archive"]]
-    return Stanza(worst["code"], worst["message"], identifiers, backups, max(archives, default=""))
+    # What a wrong passphrase makes of a file is in the lines that follow.
+    said = worst["message"].splitlines()[0].rstrip(":") if worst["message"] else ""
+    return Stanza(worst["code"], said, identifiers, backups, max(archives, default=""))
 
 
 def taken(output: str, stanza: Stanza) -> Optional[Backup]:
@@ -106,6 +108,11 @@ def failure(outputs: Sequence[str]) -> str:
     reason = f"{said.rstrip(':.')}{': ' + details[1].rstrip('.') if details and details[1] not in said else ''}"
     remedy = _REMEDIES.get(code, "")
     return f"{reason}{'; ' + remedy if remedy else ''}."
+
+
+def usable(stanza: Stanza) -> bool:
+    """Whether the configuration at hand opens the repository."""
+    return stanza.code in (0, NO_BACKUP, *NO_STANZA)
 
 
 def shown(backup: Backup) -> dict[str, Any]:

@@ -103,7 +103,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
-    NO_BACKUP,
     NO_STANZA,
     Stanza,
     command,
@@ -111,6 +110,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     read_info,
     shown,
     taken,
+    usable,
 )
 
 
@@ -130,7 +130,7 @@ def look(module: AnsibleModule) -> Stanza:
 def ready(module: AnsibleModule, found: Stanza) -> bool:
     """Have the stanza there, and return whether it had to be made."""
     name, identifier = module.params["stanza"], module.params["system_identifier"]
-    if found.code not in (0, NO_BACKUP, *NO_STANZA):
+    if not usable(found):
         module.fail_json(
             msg=f"The repository of {name} cannot be used: {found.message}; look whether postgres_backup_passphrase is the one that it was made with."
         )
@@ -177,11 +177,10 @@ def main() -> None:
             output = call(module, *words, doing="take the backup")
             now = look(module)
             made = taken(output, now)
-            if made is None:
-                module.fail_json(
-                    msg="pgBackRest reported success, but its repository does not list the backup: run again."
-                )
-            result.update(backup=shown(made), backups=len(now.backups))
+            if not made:
+                module.fail_json(msg="pgBackRest reported success, but lists no new backup: run again.")
+            else:
+                result.update(backup=shown(made), backups=len(now.backups))
     module.exit_json(**result)
 
 

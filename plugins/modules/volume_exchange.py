@@ -50,21 +50,21 @@ directories:
   sample: [/var/lib/docker/volumes/ai-micro-postgres_postgres_data/_data, /var/lib/docker/volumes/ai-micro-postgres_kept_20261125t140000/_data]
 """
 
+import json
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_api import DockerReader, DockerUnavailable
 from ansible_collections.ai_micro.postgres.plugins.module_utils._exchange import ExchangeError, exchange
 
 
-def directory(module: AnsibleModule, engine: DockerReader, name: str) -> str:
-    """Find where a volume keeps its data, or end the module where it may not be touched."""
+def directory(engine: DockerReader, name: str) -> str:
+    """Find where a volume keeps its data, unless it may not be touched."""
     volume = engine.get(f"/volumes/{name}")
-    if volume is None:
-        module.fail_json(msg=f"There is no volume {name}: create it first.")
-    users = engine.get("/containers/json", filters=f'{{"volume": ["{name}"]}}') or []
+    if not volume:
+        raise ExchangeError(f"there is no volume {name}, create it first")
+    users = engine.get("/containers/json", filters=json.dumps({"volume": [name]})) or []
     if users:
-        module.fail_json(
-            msg=f"The volume {name} is in use by the container {users[0]['Names'][0].lstrip('/')}: stop it first."
-        )
+        raise ExchangeError(f"{name} is in use by the container {users[0]['Names'][0].lstrip('/')}, stop it first")
     return str(volume["Mountpoint"])
 
 
@@ -76,7 +76,7 @@ def main() -> None:
     )
     try:
         engine = DockerReader()
-        found = [directory(module, engine, module.params[name]) for name in names]
+        found = [directory(engine, module.params[name]) for name in names]
         if not module.check_mode:
             exchange(*found)
     except (DockerUnavailable, ExchangeError) as error:
