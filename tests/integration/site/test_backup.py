@@ -17,7 +17,7 @@ NAME = f"amt-backup{SUFFIX}"
 @pytest.fixture(scope="module")
 def backed(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Give an instance with one full, verified backup."""
-    made = Instance(NAME, 25455, tmp_path_factory.mktemp("backup"), image)
+    made = Instance(NAME, 25455, tmp_path_factory.mktemp("backup"), image, {"postgres_backup_enabled": True})
     made.remove()
     made.site()
     assert stanza(made)["backup"] == []
@@ -188,7 +188,7 @@ def test_lost_host_comes_back_from_the_repository(backed: Instance) -> None:
 
 
 def test_repository_of_another_cluster_is_refused(backed: Instance, tmp_path: Path) -> None:
-    other = Instance(f"{NAME}-other", 25456, tmp_path, backed.image, {"postgres_backup_enabled": False})
+    other = Instance(f"{NAME}-other", 25456, tmp_path, backed.image)
     other.remove()
     try:
         other.site()
