@@ -38,7 +38,7 @@ def exchange(first: str, second: str) -> None:
         if number in (errno.EINVAL, errno.ENOSYS):
             reason = "their file system cannot exchange two names (ext4, xfs and btrfs can)"
         raise ExchangeError(f"{first} and {second}: {reason}")
-    for parent in {os.path.dirname(first), os.path.dirname(second)}:
+    for parent in sorted({os.path.dirname(first), os.path.dirname(second)}):
         descriptor = os.open(parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -114,7 +114,7 @@ def moment(opened: Open, databases: Sequence[str], name: str, timeout: str, atte
             snapshot = locker.query("SELECT pg_catalog.pg_export_snapshot() AS name")[0]["name"]
             readers[database].execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             readers[database].execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
-        first = next(iter(lockers.values()))
+        first = lockers[databases[0]]
         point = first.query("SELECT pg_catalog.pg_create_restore_point(%s)::text AS lsn", (name,))[0]["lsn"]
         for locker in lockers.values():
             locker.execute("COMMIT")
