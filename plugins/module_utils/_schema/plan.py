@@ -18,6 +18,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model im
     Data,
     Drift,
     Edges,
+    Identity,
     Key,
     Snapshot,
     Step,
@@ -34,7 +35,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.rebuild 
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry import KINDS
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.rename import renames
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import ASIDE, dotted, quoted
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import ASIDE, dotted, ident, quoted
 
 # Whatever uses a column stands in the way of its new type, unless PostgreSQL adapts it by itself.
 _RETYPE_BLOCKERS = {"view", "materialized view", "rule", "policy", "trigger", "function"}
@@ -242,6 +243,10 @@ class Plan:
         going = self.dropped | self.extra
         # A schema takes nothing with it, so that nothing goes unnamed.
         holders = (parent for parent in _line(thing, self.actual) if parent[0] != "schema")
+        if self._circular(thing, going):
+            return [
+                Step(f"ALTER TABLE {dotted(thing.identity[:2])} DROP CONSTRAINT {ident(thing.identity[2])}", key=key)
+            ]
         if any(parent in going for parent in holders) or self._with_parent(thing, going):
             return []
         kind = KINDS[key[0]]
@@ -256,6 +261,26 @@ class Plan:
             return [step._replace(key=key) for step in set_aside(thing, self.actual, hazard or "rewrite_table")]
         steps = kind.drop(thing) if kind.drop else [Step(f"DROP {kind.address(thing)}")]
         return [step._replace(hazard=hazard, key=key) for step in steps]
+
+    def _circular(self, thing: Thing, going: Iterable[Key]) -> bool:
+        """Whether it is a foreign key by which tables that all go refer to each other, so that none of them can go first."""
+        if thing.kind != "constraint" or thing.attributes["type"] != "foreign key" or thing.facts.get("inherited"):
+            return False
+        by_name = self.actual.tables_by_name()
+        references: dict[Identity, set[Identity]] = {}
+        for other in self.actual.things.values():
+            if other.kind == "constraint" and other.attributes["type"] == "foreign key":
+                table, target = other.identity[:2], by_name.get(other.attributes["references"], ())
+                if table != target and ("table", table) in going and ("table", target) in going:
+                    references.setdefault(table, set()).add(target)
+        seen: set[Identity] = set()
+        pending = [by_name.get(thing.attributes["references"], ())]
+        while pending:
+            table = pending.pop()
+            if table not in seen:
+                seen.add(table)
+                pending += references.get(table, ())
+        return thing.identity[:2] in references and thing.identity[:2] in seen
 
     def _left_behind(self, thing: Thing) -> bool:
         """Whether a run that was killed made it on its way to something else."""
