@@ -6,10 +6,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Optional
 from urllib.parse import quote
 
+SUPERUSER = "postgres"
 _SERVICE_TABLES = ["SELECT", "INSERT", "UPDATE", "DELETE"]
+_SECOND = "_2"
+
+
+def second_login(role: str) -> str:
+    """Name of the login that takes turns with a service's role when its password is rotated."""
+    return role + _SECOND
+
+
+def logins_of(role: str) -> list[str]:
+    """Every name that the service of a role may log in by."""
+    return [role, second_login(role)]
+
+
+def owner_of(database: Mapping[str, Any]) -> str:
+    """Role that owns a database and all in it."""
+    return str(database.get("owner") or SUPERUSER)
 
 
 def published_addresses(addresses: list[str], gateway: str) -> list[str]:
@@ -34,7 +52,7 @@ def access_declaration(
         declared.append(
             {
                 "name": database["name"],
-                "owner": "postgres",
+                "owner": owner_of(database),
                 "grants": {
                     database["role"]: _grant(_SERVICE_TABLES, sequences=["USAGE", "SELECT"]),
                     readonly_role: _grant(readable),
