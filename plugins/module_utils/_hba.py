@@ -120,7 +120,8 @@ def rule_problems(
         problems += _shadow_problems(number, rules)
     for database in databases:
         # One that lacks its name or role has a sentence of its own.
-        for role in (database["role"], readonly_role) if database.get("name") and database.get("role") else ():
+        known = database.get("name") and database.get("role")
+        for role in (*logins_of(database["role"]), readonly_role) if known else ():
             if not _may_enter(rules, database["name"], role):
                 problems.append(
                     f"No rule of postgres_instance_hba lets {role} into {database['name']}: add one, or leave the variable empty "
@@ -274,6 +275,22 @@ def _is_host_name(source: str) -> bool:
     parts = source.lstrip(".").split(".")
     plain = all(part and part.replace("-", "").isalnum() and part.isascii() for part in parts)
     return plain and not all(part.isdigit() for part in parts) and "/" not in source
+
+
+def difference_in_force(declared: Iterable[Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Say where the server's rules (rows of pg_hba_file_rules) first differ from the declared ones; nothing where they do not."""
+    wanted = [[list(rule.databases), list(rule.roles), rule.method] for rule in read_rules(declared)]
+    found = []
+    for row in rows:
+        if row["error"]:
+            return f"line {row['line_number']}: {row['error']}"
+        if row["type"] != "local":
+            found.append([row["database"], row["user_name"], row["auth_method"]])
+    wanted.append([["all"], ["all"], "reject"])
+    for have, want in zip(found, wanted):
+        if have != want:
+            return f"{have} where {want} is declared"
+    return "" if len(found) == len(wanted) else f"{len(found)} rules where {len(wanted)} are declared"
 
 
 def first_match(declared: Iterable[Mapping[str, Any]], database: str, role: str) -> Optional[bool]:
