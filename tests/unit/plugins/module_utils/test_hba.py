@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import (
     default_rules,
+    difference_in_force,
     first_match,
     render,
     rule_problems,
@@ -142,8 +143,23 @@ def test_the_superuser_stays_out() -> None:
 
 
 def test_a_service_that_no_rule_lets_in() -> None:
-    (problem,) = rule_problems([*DEFAULT[1:]], DATABASES, "readonly_user", True)
-    assert problem.startswith("No rule of postgres_instance_hba lets auth_service into authdb")
+    only_first = {**DEFAULT[0], "role": ["auth_service"]}
+    (problem,) = rule_problems([only_first, *DEFAULT[1:]], DATABASES, "readonly_user", True)
+    assert problem.startswith("No rule of postgres_instance_hba lets auth_service_2 into authdb")
+
+
+def test_difference_in_force() -> None:
+    rows = [
+        {"type": "local", "database": ["all"], "user_name": ["all"], "auth_method": "peer"},
+        {"type": "hostssl", "database": ["x"], "user_name": ["y", "z"], "auth_method": "scram-sha-256"},
+        {"type": "host", "database": ["all"], "user_name": ["all"], "auth_method": "reject"},
+    ]
+    rows = [{"line_number": number, "error": None, **row} for number, row in enumerate(rows, 1)]
+    declared = [rule("x", ["y", "z"])]
+    assert difference_in_force(declared, rows) == ""
+    assert difference_in_force([rule("x", "y")], rows).startswith("[['x'], ['y', 'z'], 'scram-sha-256'] where")
+    assert difference_in_force(declared, rows[:2]) == "1 rules where 2 are declared"
+    assert difference_in_force(declared, [{**rows[0], "error": "no"}]) == "line 1: no"
 
 
 def test_first_match() -> None:
