@@ -141,7 +141,9 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
     least_work = given.memory("work_mem", LEAST_WORK)
 
     def rest(buffers: int, wal: int, work: int) -> int:
-        taken = buffers + buffers // 32 + wal + SERVER + maintenance + vacuums * autovacuum + sessions * (BACKEND + work)
+        taken = (
+            buffers + buffers // 32 + wal + SERVER + maintenance + vacuums * autovacuum + sessions * (BACKEND + work)
+        )
         return limit - taken
 
     buffers = given.memory("shared_buffers", limit // 4, "8kB")
