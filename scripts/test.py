@@ -28,6 +28,7 @@ HEARTBEAT = 50
 TAIL = 150
 PYTEST = ("python", "-m", "pytest", "--color=no")
 APART = ("tests/integration/modules", "tests/integration/image")
+BACKUP = "tests/integration/site/test_backup.py"
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,16 @@ STAGES = (
     Stage("sanity", "A", ("scripts/sanity.sh",), minutes=20),
     Stage("galaxy", "A", ("scripts/galaxy.sh",)),
     Stage("oldest", "A", ("python", "scripts/versions.py", "2.17"), needs=("prepare",)),
-    Stage("modules", "A", (*PYTEST, *APART), needs=("prepare",), minutes=30),
+    Stage("modules", "A", (*PYTEST, *APART), needs=("prepare",), minutes=60),
+    Stage("backup", "A", (*PYTEST, BACKUP), needs=("prepare",), minutes=40),
     Stage("fresh", "A", (*PYTEST, "tests/fresh"), needs=("prepare",), minutes=40),
     Stage("prepare", "B", ("ansible-playbook", "-i", "localhost,", "tests/prepare.yml"), minutes=20),
     Stage(
         "integration",
         "B",
-        (*PYTEST, "tests/integration", *(f"--ignore={path}" for path in APART)),
+        (*PYTEST, "tests/integration", *(f"--ignore={path}" for path in (*APART, BACKUP))),
         needs=("prepare",),
-        minutes=40,
+        minutes=75,
     ),
     Stage("molecule", "B", ("molecule", "test"), needs=("prepare",), minutes=40),
     # Too long for every time: several hosts, other releases, other versions.

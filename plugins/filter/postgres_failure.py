@@ -39,6 +39,8 @@ _REASON = re.compile(
     r"LOG: +(?!.*(?:startup packet|from client|to client))"
     r".*(?:unrecognized|invalid|syntax error|outside the valid range|could not|requires|end-of-line before)"
 )
+# What clients were told that came too early is not why the server failed.
+_WAITING = re.compile(r"FATAL: +the database system is (starting up|not yet accepting connections|shutting down)")
 _DETAIL = re.compile(r"^(?:psql:\S+ )?(?:.*\] ?user=\S* )?\s*(DETAIL|HINT|CONTEXT):\s*(.*)$")
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \S+ \S+ \[\d+\](?:: \[\d+-\d+\] user=\S*)? *")
 
@@ -46,6 +48,7 @@ _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d \S+ \S+ \[\d+\](?:: \[\d+-\d+\] user
 def explain_failure(output: str) -> str:
     """Return why a program of PostgreSQL failed, from its output."""
     lines = [_LOG_PREFIX.sub("", line).strip() for line in output.splitlines() if line.strip()]
+    lines = [line for line in lines if not _WAITING.search(line)] or lines
     for index, line in enumerate(lines):
         if _ERROR.search(line) or _REASON.match(line):
             details = [line]

@@ -104,6 +104,7 @@ class Fleet:
         (group / "test.yml").write_text(json.dumps(local), encoding="utf-8")
         secrets = {
             "vault_postgres_common_superuser_password": SECRETS["postgres"],
+            "vault_postgres_backup_passphrase": "Fleet-Passphrase-6",
             "vault_postgres_common_role_passwords": {k: v for k, v in SECRETS.items() if k != "postgres"},
         }
         vault = group / "vault.yml"

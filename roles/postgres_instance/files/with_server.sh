@@ -4,7 +4,7 @@
 set -eu
 log=/tmp/server.log
 if ! pg_ctl --pgdata="$PGDATA" --wait --silent --log="$log" \
-    --options="-c config_file=/etc/postgresql-config/postgresql.conf -c listen_addresses=''" start; then
+    --options="-c config_file=/etc/postgresql-config/postgresql.conf -c listen_addresses='' -c archive_mode=off" start; then
     cat "$log"
     exit 1
 fi

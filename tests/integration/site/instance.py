@@ -20,6 +20,7 @@ SECRETS = {
     "admin_api_service": "Admin-Canary-4",
     "readonly_user": "Readonly-Canary-5",
 }
+PASSPHRASE = "Passphrase-Canary-6"
 # Let several checkouts run the tests on one machine, each with names and ports of its own.
 SUFFIX = os.environ.get("AI_MICRO_TEST_SUFFIX", "")
 PORT_OFFSET = int(os.environ.get("AI_MICRO_TEST_PORT_OFFSET", "0"))
@@ -82,6 +83,11 @@ class Instance:
         """Directory of the instance on the host."""
         return Path("/etc") / self.name
 
+    @property
+    def repository(self) -> Path:
+        """Directory of the host that backups go to."""
+        return Path("/var/backups") / self.name
+
     def inventory(self, **changes: Any) -> Path:
         """Write the inventory with changed variables and return its path."""
         variables = {
@@ -93,6 +99,8 @@ class Instance:
             "postgres_common_network": NETWORK,
             "postgres_common_memory": "1g",
             "postgres_common_superuser_password": SECRETS["postgres"],
+            "postgres_backup_repository": str(self.repository),
+            "postgres_backup_passphrase": PASSPHRASE,
             "postgres_common_role_passwords": {k: v for k, v in SECRETS.items() if k != "postgres"},
             "postgres_image_source": "packages",
             **self.variables,
@@ -150,7 +158,8 @@ class Instance:
 
     def remove(self) -> None:
         """Remove everything that carries the instance's name."""
-        for suffix in ("", "-init", "-proof"):
+        for suffix in ("", "-init", "-proof", "-verify"):
             run("docker", "rm", "-f", self.name + suffix, check=False)
-        run("docker", "volume", "rm", "-f", self.volume, check=False)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        run("docker", "volume", "rm", "-f", self.volume, f"{self.name}_verify", check=False)
+        for directory in (self.directory, self.repository):
+            shutil.rmtree(directory, ignore_errors=True)

@@ -135,9 +135,7 @@ def test_volume_in_use_by_another_container(instance: Instance, image: str) -> N
         "-f",
     )
     try:
-        refused_unchanged(
-            instance, f"The volume {instance.volume} is in use by the container {HOLDER}: stop it first"
-        )
+        refused_unchanged(instance, f"The volume {instance.volume} is in use by the container {HOLDER}: stop it first")
     finally:
         run("docker", "rm", "-f", HOLDER)
 

@@ -332,6 +332,13 @@ def test_deployed_embeddings_are_migrated(provisioned: Instance) -> None:
     ids = provisioned.sql("SELECT id = coalesce(custom_id, uuid::text) FROM langchain_pg_embedding", "admindb")
     assert ids == "t\nt"
     assert provisioned.site().count("changed") == 0
+    # Rows without collection and embedding are what verify.yml rightly complains of.
+    named = provisioned.play("verify")
+    assert named.code != 0
+    assert "rows have no embedding" not in named.text
+    assert "2 references of the table's rows lead nowhere" in named.text
+    provisioned.sql("DELETE FROM langchain_pg_embedding", "admindb")
+    assert provisioned.play("verify").code == 0
 
 
 def test_edited_pg_hba_is_put_right_and_reloaded(provisioned: Instance) -> None:

@@ -12,10 +12,10 @@ from instance import SECRETS, Instance, run
 POOLS = {"auth_service": ("authdb", 30), "user_api_service": ("apidb", 20), "admin_api_service": ("admindb", 40)}
 # Sorts and hashes what fills work_mem, for as long as it is asked to.
 BUSY = "SELECT count(*) FROM (SELECT md5(i::text) AS h FROM generate_series(1, 60000) AS i ORDER BY h) AS sorted"
-ROWS = 12000
+ROWS = 6000
 BUILD = f"""
 CREATE TABLE amt_load (embedding vector(768));
-INSERT INTO amt_load SELECT (SELECT array_agg(random() + i * 0)::vector FROM generate_series(1, 768)) FROM generate_series(1, {ROWS}) AS i;
+INSERT INTO amt_load SELECT (SELECT array_agg(random())::vector FROM generate_series(1, 768) WHERE i > 0) FROM generate_series(1, {ROWS}) AS i;
 CREATE INDEX ON amt_load USING hnsw (embedding vector_cosine_ops)
 """
 

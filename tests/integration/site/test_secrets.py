@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from instance import REPOSITORY, SECRETS, SUFFIX, Instance, PlaybookResult, run
+from instance import PASSPHRASE, REPOSITORY, SECRETS, SUFFIX, Instance, PlaybookResult, run
 
 from tests.hosts.controller import make_controller
 
@@ -53,7 +53,7 @@ class Operator:
         host = json.loads(self.instance.inventory().read_text("utf-8"))["all"]["children"]["postgres"]["hosts"]
         for variables in host.values():
             del variables["postgres_common_superuser_password"]
-            del variables["postgres_common_role_passwords"]
+            del variables["postgres_common_role_passwords"], variables["postgres_backup_passphrase"]
         (self.place / "hosts.yml").write_text(json.dumps({"postgres": {"hosts": host}}), encoding="utf-8")
         return self.place / "group_vars" / "postgres"
 
@@ -116,6 +116,7 @@ def test_ansible_vault(operator: Operator, tmp_path: Path) -> None:
     vault = group / "vault.yml"
     content = yaml.safe_load((group / "vault.yml.example").read_text("utf-8"))
     content["vault_postgres_common_superuser_password"] = SECRETS["postgres"]
+    content["vault_postgres_backup_passphrase"] = PASSPHRASE
     roles = content["vault_postgres_common_role_passwords"]
     content["vault_postgres_common_role_passwords"] = {role: SECRETS[role] for role in roles}
     vault.write_text(yaml.safe_dump(content), encoding="utf-8")
@@ -125,7 +126,8 @@ def test_ansible_vault(operator: Operator, tmp_path: Path) -> None:
     run(str(operator.programs / "ansible-vault"), "encrypt", *opened, str(vault), cwd=tmp_path)
     assert SECRETS["postgres"] not in vault.read_text("utf-8")
     first = operator.site(*opened, "-vvv", "--diff")
-    assert [role for role, secret in SECRETS.items() if secret in first.output] == []
+    canaries = {**SECRETS, "backup_passphrase": PASSPHRASE}
+    assert [role for role, secret in canaries.items() if secret in first.output] == []
     assert login(operator.instance, SECRETS["postgres"])
     assert operator.site(*opened).count("changed") == 0
 
@@ -137,10 +139,11 @@ def test_aws_secrets_manager(operator: Operator, aws: tuple[Path, dict[str, str]
     example = yaml.safe_load((group / "aws.yml.example").read_text("utf-8"))
     shutil.copy(group / "aws.yml.example", group / "aws.yml")
     service = Operator(operator.instance, operator.place, programs, environment)
+    stored = {**SECRETS, "backup_passphrase": PASSPHRASE}
     for values, changed in (
-        (SECRETS, None),
-        ({**SECRETS, "postgres": ROTATED}, 1),
-        ({**SECRETS, "postgres": ROTATED}, 0),
+        (stored, None),
+        ({**stored, "postgres": ROTATED}, 1),
+        ({**stored, "postgres": ROTATED}, 0),
     ):
         store = [str(programs / "python"), "-c", STORE, example["aws_secret_name"]]
         run(*store, input=json.dumps(values), env={**os.environ, **environment})

@@ -57,7 +57,7 @@ def _create(creation: Creation) -> list[Step]:
     what = " FOR ALL TABLES" if has["all_tables"] else ""
     what = f" FOR {', '.join(has['objects'])}" if has["objects"] else what
     options = _options(has["publish"], has["via_root"])
-    return [Step(f"CREATE {_address(creation.thing)}{what} WITH ({options})")]
+    return [Step(f"CREATE {_address(creation.thing)}{what} WITH ({options})", late=True)]
 
 
 def _parameters(change: Change) -> list[Step]:
@@ -68,7 +68,9 @@ def _parameters(change: Change) -> list[Step]:
 
 
 def _objects(change: Change) -> Optional[list[Step]]:
-    return [Step(f"ALTER {_address(change.wanted)} SET {', '.join(change.new)}")] if change.new and change.old else None
+    """Published tables refuse updates until they have a replica identity, so they come last."""
+    step = Step(f"ALTER {_address(change.wanted)} SET {', '.join(change.new)}", late=True)
+    return [step] if change.new and change.old else None
 
 
 KIND = Kind(

@@ -47,9 +47,10 @@ CREATE TABLE people (
     spot       vector(3),
     note       text,
     changed    timestamptz DEFAULT now(),
-    CONSTRAINT people_email UNIQUE (email) INCLUDE (born),
-    CONSTRAINT people_adult CHECK (age > 17) NOT VALID
+    CONSTRAINT people_email UNIQUE (email) INCLUDE (born)
 ) WITH (fillfactor = 80);
+-- In CREATE TABLE it would be valid from the start.
+ALTER TABLE people ADD CONSTRAINT people_adult CHECK (age > 17) NOT VALID;
 COMMENT ON TABLE people IS 'everybody';
 COMMENT ON COLUMN people.name IS 'as written';
 COMMENT ON CONSTRAINT people_email ON people IS 'one each';

@@ -1,0 +1,70 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What speaks against relying on a repository: pure functions over its list, the catalogue of what was verified, and pg_stat_archiver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import Backup
+
+# A full backup that is less than this share of the one before has probably lost something.
+SMALL = 0.5
+
+
+class Limits(NamedTuple):
+    """When to warn; both in seconds."""
+
+    max_age: int
+    max_rpo: int
+
+
+def newest_verified(backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:
+    """The record of the newest backup that was restored and compared."""
+    found = [records[backup.label] for backup in backups if backup.label in records]
+    return found[-1] if found else None
+
+
+def warnings(
+    backups: Sequence[Backup],
+    records: Mapping[str, Mapping[str, Any]],
+    archiver: Mapping[str, Any],
+    now: int,
+    limits: Limits,
+) -> list[str]:
+    """Name each reason for concern in one sentence with its remedy."""
+    found = []
+    if not backups:
+        found.append("There is no backup: take one with site.yml --tags backup.")
+    else:
+        age = now - backups[-1].ended
+        if age > limits.max_age:
+            found.append(
+                f"The newest backup is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
+            )
+        if backups[-1].label not in records:
+            found.append(
+                f"The newest backup {backups[-1].label} is not verified: take another with site.yml --tags backup, and read why it is not."
+            )
+    found += [
+        f"The backup {each.label} is damaged: take a full one (-e backup_type=full)."
+        for each in backups
+        if each.damaged
+    ]
+    fulls = [backup for backup in backups if backup.type == "full"]
+    if len(fulls) > 1 and fulls[-1].size < SMALL * fulls[-2].size:
+        found.append(
+            f"The full backup {fulls[-1].label} holds {fulls[-1].size} bytes, the one before {fulls[-2].size}: look whether data was lost."
+        )
+    if archiver["failing"]:
+        found.append(
+            f"WAL does not reach the repository ({archiver['last_failed_wal']} failed): docker logs shows what archive_command says."
+        )
+    elif archiver["rpo_seconds"] > limits.max_rpo:
+        found.append(
+            f"The last WAL reached the repository {archiver['rpo_seconds']} s ago, although there was something to archive since."
+        )
+    return found

@@ -1,0 +1,183 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a server holds at one moment, and how a restored copy differs from it.
+
+The moment: a SHARE lock on every table waits for whoever writes, then snapshots are exported and a restore point is named,
+and the locks go. What was committed by then is in the snapshots and before the restore point, and nothing else is. Rows are
+read inside the snapshots afterwards, while others write.
+
+A hash of a table is the sum of its rows' hashes, so the order does not count. Of a table larger than a limit whole pages are
+read by TABLESAMPLE SYSTEM, which chooses a page by its number and a seed alone: on a physical copy these are the same pages, and
+the rows that a snapshot sees do not move between pages. Unlogged tables are empty in any restored copy and are left out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, Callable
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.cache import fingerprint as schema_hash
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import (
+    settle,
+    take_snapshot,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, sql
+
+try:
+    import psycopg2
+except ImportError:
+    psycopg2 = None  # type: ignore[assignment]
+
+SEED = 20240117
+LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"
+# Whatever changes how a value is written changes its hash.
+SETTINGS_SQL = """
+SELECT pg_catalog.set_config(name, value, false)
+FROM (VALUES ('DateStyle', 'ISO, YMD'), ('IntervalStyle', 'postgres'), ('TimeZone', 'UTC'), ('bytea_output', 'hex'),
+             ('extra_float_digits', '1'), ('xmloption', 'content'), ('search_path', 'pg_catalog')) s(name, value)
+"""
+TABLES_SQL = """
+SELECT n.nspname AS schema, c.relname AS name, c.relkind::text AS kind,
+       COALESCE(pg_catalog.pg_table_size(c.oid), 0) AS bytes
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'm') AND c.relpersistence = 'p' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND (c.relkind = 'r' OR c.relispopulated)
+ORDER BY 1, 2
+"""
+ROWS_SQL = "SELECT pg_catalog.count(*) AS rows FROM ONLY {table}"
+HASH_SQL = """
+SELECT COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(t::text, 0)::numeric), 0)::text AS hash FROM ONLY {table} t {sampled}
+"""
+DATABASE_SQL = """
+SELECT pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS collate, d.datctype AS ctype,
+       d.datcollversion AS collation_version,
+       ARRAY(SELECT e.extname || ' ' || e.extversion FROM pg_catalog.pg_extension e ORDER BY 1)::text[] AS extensions
+FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()
+"""
+# Names, attributes, memberships and settings of roles; of a password its hash alone.
+ROLES_SQL = """
+SELECT pg_catalog.md5(pg_catalog.string_agg(line, E'\\n' ORDER BY line)) AS roles FROM (
+    SELECT pg_catalog.concat_ws(' ', 'r', rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication,
+                                rolbypassrls, rolconnlimit, pg_catalog.md5(rolpassword), rolvaliduntil) AS line
+    FROM pg_catalog.pg_authid
+    UNION ALL SELECT pg_catalog.concat_ws(' ', 'm', pg_catalog.pg_get_userbyid(roleid), pg_catalog.pg_get_userbyid(member), admin_option)
+    FROM pg_catalog.pg_auth_members
+    UNION ALL SELECT pg_catalog.concat_ws(' ', 's', COALESCE(d.datname, ''), CASE WHEN setrole <> 0
+                                          THEN pg_catalog.pg_get_userbyid(setrole) END, setconfig::text)
+    FROM pg_catalog.pg_db_role_setting LEFT JOIN pg_catalog.pg_database d ON d.oid = setdatabase) lines
+"""
+
+Open = Callable[[str], Session]
+
+
+class Busy(Exception):
+    """No moment was found in which nobody writes; the text says which table was in the way."""
+
+
+def table_of(row: Mapping[str, Any]) -> Any:
+    return sql.Identifier(row["schema"], row["name"])
+
+
+def lock_all(session: Session, timeout: str) -> None:
+    """Begin a transaction that holds a SHARE lock on every table, or that is told which is in use."""
+    session.execute("BEGIN")
+    session.query("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (timeout,))
+    tables = [table_of(row) for row in session.query(TABLES_SQL) if row["kind"] == "r"]
+    if tables:
+        session.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(sql.SQL(", ONLY ").join(tables)))
+
+
+@contextmanager
+def moment(opened: Open, databases: Sequence[str], name: str, timeout: str, attempts: int) -> Iterator[dict[str, Any]]:
+    """Yield sessions whose snapshots are of one moment, with the restore point that names it in the WAL."""
+    with ExitStack() as stack:
+        lockers = {database: stack.enter_context(closing(opened(database))) for database in databases}
+        readers = {database: stack.enter_context(closing(opened(database))) for database in databases}
+        for attempt in range(1, attempts + 1):
+            try:
+                for locker in lockers.values():
+                    lock_all(locker, timeout)
+                break
+            except psycopg2.Error as error:
+                for locker in lockers.values():
+                    locker.execute("ROLLBACK")
+                if error.pgcode not in (LOCK_NOT_AVAILABLE, DEADLOCK):
+                    raise
+                if attempt == attempts:
+                    raise Busy(str(error).strip().splitlines()[0]) from error
+        begun = time.monotonic()
+        for database, locker in lockers.items():
+            snapshot = locker.query("SELECT pg_catalog.pg_export_snapshot() AS name")[0]["name"]
+            readers[database].execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            readers[database].execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+        first = lockers[databases[0]]
+        point = first.query("SELECT pg_catalog.pg_create_restore_point(%s)::text AS lsn", (name,))[0]["lsn"]
+        for locker in lockers.values():
+            locker.execute("COMMIT")
+        held = round(1000 * (time.monotonic() - begun))
+        wal = first.query("SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal()) AS name")[0]["name"]
+        yield {"sessions": readers, "lsn": point, "held_ms": held, "wal": wal}
+
+
+@contextmanager
+def closing(session: Session) -> Iterator[Session]:
+    try:
+        yield session
+    finally:
+        session.connection.close()
+
+
+def read_database(session: Session, sample_above: int, sample_percent: float) -> dict[str, Any]:
+    """Read what one database holds, in the transaction that the session is in."""
+    session.query(SETTINGS_SQL)
+    found = session.query(DATABASE_SQL)[0]
+    tables = {}
+    for row in session.query(TABLES_SQL):
+        table = table_of(row)
+        count = session.query(sql.SQL(ROWS_SQL).format(table=table))[0]["rows"]
+        sampled = row["kind"] == "r" and row["bytes"] > sample_above
+        clause = sql.SQL("TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(
+            sql.Literal(sample_percent), sql.Literal(SEED)
+        )
+        statement = sql.SQL(HASH_SQL).format(table=table, sampled=clause if sampled else sql.SQL(""))
+        name = f"{row['schema']}.{row['name']}"
+        tables[name] = {"rows": count, "hash": session.query(statement)[0]["hash"], "sampled": sampled}
+    settle(session)
+    return {**found, "schema": schema_hash(take_snapshot(session)), "tables": tables}
+
+
+def read_roles(session: Session) -> str:
+    return str(session.query(ROLES_SQL)[0]["roles"])
+
+
+def differences(source: Mapping[str, Any], copy: Mapping[str, Any]) -> list[str]:
+    """Name what a copy has not as its source had it, a sentence each."""
+    found = [] if source["roles"] == copy["roles"] else ["roles, their memberships or settings differ"]
+    for name, wanted in source["databases"].items():
+        present = copy["databases"].get(name)
+        if present is None:
+            found.append(f"database {name} is missing")
+            continue
+        for what in ("schema", "extensions", "encoding", "collate", "ctype", "collation_version"):
+            if wanted[what] != present[what]:
+                found.append(f"{name}: {what.replace('_', ' ')} is {present[what]}, was {wanted[what]}")
+        found += [f"{name}: {line}" for line in table_differences(wanted["tables"], present["tables"])]
+    return found
+
+
+def table_differences(wanted: Mapping[str, Any], present: Mapping[str, Any]) -> list[str]:
+    found = [f"table {name} is missing" for name in wanted if name not in present]
+    found += [f"table {name} was not there" for name in present if name not in wanted]
+    for name in wanted:
+        theirs, ours = wanted[name], present.get(name)
+        if ours is None:
+            continue
+        if ours["rows"] != theirs["rows"]:
+            found.append(f"table {name} has {ours['rows']} rows, had {theirs['rows']}")
+        elif ours["hash"] != theirs["hash"] and ours["sampled"] == theirs["sampled"]:
+            found.append(f"table {name} has other rows")
+    return found

@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""pgBackRest in an instance's container: how it is called, what its answers mean, why it failed in one sentence.
+
+Source of the codes and of the answers' shape: pgBackRest's command reference ("info", JSON output) and its list of errors.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+
+# What `info` says of a stanza that has to be created.
+NO_STANZA = (1, 3)
+NO_BACKUP = 2
+_ERROR = re.compile(r"ERROR: \[(\d+)\]: (.*)")
+_REMEDIES: Mapping[int, str] = {
+    27: "start the container",
+    28: "another cluster's backups are in the repository",
+    39: "look at the repository's directory, its owner and the space left",
+    41: "look at the repository's directory, its owner and the space left",
+    50: "another backup of this instance runs: wait for its end",
+    55: "the repository lacks a file that it needs: look whether it was moved or cut short",
+    56: "start the container",
+    82: "WAL does not reach the repository: docker logs shows what archive_command says",
+    95: "postgres_backup_passphrase is not the one that the repository was made with",
+}
+
+
+class Backup(NamedTuple):
+    """One backup of the repository; sizes in bytes, times in seconds since 1970."""
+
+    label: str
+    type: str
+    started: int
+    ended: int
+    size: int
+    repository_size: int
+    damaged: bool
+    annotations: dict[str, str]
+
+    @property
+    def seconds(self) -> int:
+        return self.ended - self.started
+
+
+class Stanza(NamedTuple):
+    """What the repository holds of one cluster; oldest backup first."""
+
+    code: int
+    message: str
+    system_identifiers: list[str]
+    backups: list[Backup]
+    last_wal: str
+
+
+def command(container: str, stanza: str, *words: str) -> list[str]:
+    """Give the words that call pgBackRest as the container's own user."""
+    return ["docker", "exec", "--user", "999:999", container, "pgbackrest", f"--stanza={stanza}", *words]
+
+
+def read_info(text: str, stanza: str) -> Stanza:
+    """Read the answer of ``info --output=json``."""
+    found = next((entry for entry in json.loads(text or "[]") if entry["name"] == stanza), None)
+    if found is None:
+        return Stanza(1, "missing stanza path", [], [], "")
+    backups = [
+        Backup(
+            each["label"],
+            each["type"],
+            each["timestamp"]["start"],
+            each["timestamp"]["stop"],
+            each["info"]["size"],
+            each["info"]["repository"]["delta"],
+            bool(each["error"]),
+            dict(each.get("annotation") or {}),
+        )
+        for each in found["backup"]
+    ]
+    repositories = [each["status"] for each in found.get("repo", [])]
+    worst = next((each for each in repositories if each["code"] not in (0, NO_BACKUP, *NO_STANZA)), found["status"])
+    identifiers = [str(each["system-id"]) for each in found["db"]]
+    archives = [each["max"] or "" for each in found["archive"]]
+    # What a wrong passphrase makes of a file is in the lines that follow.
+    said = worst["message"].splitlines()[0].rstrip(":") if worst["message"] else ""
+    return Stanza(worst["code"], said, identifiers, backups, max(archives, default=""))
+
+
+def taken(output: str, stanza: Stanza) -> Optional[Backup]:
+    """Find the backup that a call of ``backup`` has made, by what it printed."""
+    label = re.search(r"new backup label = (\S+)", output)
+    return next((each for each in stanza.backups if label and each.label == label[1]), None)
+
+
+def failure(outputs: Sequence[str]) -> str:
+    """Say in one sentence why pgBackRest or docker failed, and what to do."""
+    text = "\n".join(outputs)
+    errors = _ERROR.findall(text)
+    if not errors:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return f"{lines[-1].rstrip('.') if lines else 'it ended without a word'}."
+    code, said = int(errors[0][0]), errors[0][1]
+    details = re.search(r"\[\w+Error\] (.*)", text)
+    reason = f"{said.rstrip(':.')}{': ' + details[1].rstrip('.') if details and details[1] not in said else ''}"
+    remedy = _REMEDIES.get(code, "")
+    return f"{reason}{'; ' + remedy if remedy else ''}."
+
+
+def usable(stanza: Stanza) -> bool:
+    """Whether the configuration at hand opens the repository."""
+    return stanza.code in (0, NO_BACKUP, *NO_STANZA)
+
+
+def shown(backup: Backup) -> dict[str, Any]:
+    """Give a backup as a module returns it."""
+    return {**backup._asdict(), "seconds": backup.seconds}

@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_backup
+short_description: Prepare a pgBackRest repository and take backups into it
+version_added: 1.0.0
+description:
+  - Calls pgBackRest in the container of an instance, as the container's own user and with the configuration that is there. No secret passes.
+  - O(state=ready) creates the stanza where it is missing, checks that WAL reaches the repository, and refuses a repository that holds the backups of
+    another cluster.
+  - O(state=taken) takes a backup. A differential or incremental one becomes a full one where there is none yet.
+requirements:
+  - the docker command on the host that runs the module
+attributes:
+  check_mode:
+    support: full
+    description: Says whether a stanza would be created or a backup taken, and does neither.
+  diff_mode:
+    support: none
+    description: A backup has no state before.
+author:
+  - ai-micro-service team (@ai-micro-service)
+options:
+  container:
+    description: Name of the instance's container.
+    type: str
+    required: true
+  stanza:
+    description: Name of the instance in the repository.
+    type: str
+    required: true
+  state:
+    description:
+      - V(ready) has the stanza there.
+      - V(taken) takes a backup now.
+    type: str
+    choices: [ready, taken]
+    default: ready
+  system_identifier:
+    description: The cluster's system identifier; a stanza of another one is refused.
+    type: str
+  accept:
+    description: System identifier of a cluster whose backups may follow those of another one in the same stanza, which are kept.
+    type: str
+    default: ""
+  type:
+    description: What to take with O(state=taken).
+    type: str
+    choices: [full, diff, incr]
+    default: incr
+  annotations:
+    description: Words to remember with the backup, shown by C(pgbackrest info).
+    type: dict
+    default: {}
+seealso:
+  - module: ai_micro.postgres.postgres_backup_info
+"""
+
+EXAMPLES = r"""
+- name: Have the repository ready
+  ai_micro.postgres.postgres_backup:
+    container: ai-micro-postgres
+    stanza: ai-micro-postgres
+
+- name: Take a full backup before a migration
+  ai_micro.postgres.postgres_backup:
+    container: ai-micro-postgres
+    stanza: ai-micro-postgres
+    state: taken
+    type: full
+    annotations:
+      reason: before migration 0002
+"""
+
+RETURN = r"""
+backup:
+  description: The backup that was taken; sizes in bytes, times in seconds since 1970, its duration in seconds.
+  returned: with O(state=taken), out of check mode
+  type: dict
+  sample:
+    label: 20261125-234256F
+    type: full
+    started: 1795650176
+    ended: 1795650178
+    seconds: 2
+    size: 23213709
+    repository_size: 2842432
+    damaged: false
+    annotations: {}
+backups:
+  description: How many backups the stanza holds.
+  returned: always
+  type: int
+  sample: 1
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
+    NO_STANZA,
+    Stanza,
+    command,
+    failure,
+    read_info,
+    shown,
+    taken,
+    usable,
+)
+
+
+def call(module: AnsibleModule, *words: str, doing: str = "") -> str:
+    """Run pgBackRest and return what it printed, or end the module with the sentence that says why it failed."""
+    code, output, errors = module.run_command(command(module.params["container"], module.params["stanza"], *words))
+    if code != 0:
+        module.fail_json(msg=f"pgBackRest could not {doing}: {failure([errors, output])}")
+    return str(output)
+
+
+def look(module: AnsibleModule) -> Stanza:
+    """Ask the repository what it holds."""
+    return read_info(call(module, "info", "--output=json", doing="read the repository"), module.params["stanza"])
+
+
+def ready(module: AnsibleModule, found: Stanza) -> bool:
+    """Have the stanza there, and return whether it had to be made."""
+    name, identifier = module.params["stanza"], module.params["system_identifier"]
+    if not usable(found):
+        module.fail_json(
+            msg=f"The repository of {name} cannot be used: {found.message}; look whether postgres_backup_passphrase is the one that it was made with."
+        )
+    known = found.system_identifiers
+    if known and identifier and known[-1] != identifier:
+        if module.params["accept"] != identifier:
+            module.fail_json(
+                msg=f"The repository of {name} holds the backups of the cluster {known[-1]}, and the instance serves {identifier}: name another directory "
+                f"by postgres_backup_repository, or set postgres_backup_accept_system_identifier to {identifier} to have its backups follow the others, "
+                "which are kept."
+            )
+        verb = "stanza-upgrade"
+    elif found.code in NO_STANZA:
+        verb = "stanza-create"
+    else:
+        return False
+    if not module.check_mode:
+        call(module, verb, doing=f"prepare the repository of {name}")
+        call(module, "check", doing=f"archive WAL into the repository of {name}")
+    return True
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "container": {"type": "str", "required": True},
+            "stanza": {"type": "str", "required": True},
+            "state": {"type": "str", "choices": ["ready", "taken"], "default": "ready"},
+            "system_identifier": {"type": "str"},
+            "accept": {"type": "str", "default": ""},
+            "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "incr"},
+            "annotations": {"type": "dict", "default": {}},
+        },
+        supports_check_mode=True,
+    )
+    found = look(module)
+    result: dict[str, Any] = {"changed": ready(module, found), "backups": len(found.backups)}
+    if module.params["state"] == "taken":
+        result["changed"] = True
+        if not module.check_mode:
+            notes = [f"--annotation={name}={value}" for name, value in sorted(module.params["annotations"].items())]
+            words = (f"--type={module.params['type']}", "--log-level-console=info", *notes, "backup")
+            output = call(module, *words, doing="take the backup")
+            now = look(module)
+            made = taken(output, now)
+            if not made:
+                module.fail_json(msg="pgBackRest reported success, but lists no new backup: run again.")
+            else:
+                result.update(backup=shown(made), backups=len(now.backups))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_backup_info
+short_description: Facts about the backups of an instance
+version_added: 1.0.0
+description:
+  - Lists the backups of a pgBackRest repository with their age and size and when each was verified, says how much would be lost now and how long the
+    last verified backup took to restore, and warns of what speaks against relying on them.
+  - It never changes anything.
+requirements:
+  - psycopg2 and the docker command on the host that runs the module
+attributes:
+  check_mode:
+    support: full
+    description: Reads only, in check mode as well as out of it.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+author:
+  - ai-micro-service team (@ai-micro-service)
+extends_documentation_fragment:
+  - ai_micro.postgres.postgres
+options:
+  container:
+    description: Name of the instance's container.
+    type: str
+    required: true
+  stanza:
+    description: Name of the instance in the repository.
+    type: str
+    required: true
+  catalog:
+    description: Directory of the host with the records of verified backups.
+    type: path
+    required: true
+  max_age:
+    description: Age of the newest backup in seconds above which there is a warning.
+    type: int
+    default: 86400
+  max_rpo:
+    description: Seconds without WAL in the repository, though there is some to archive, above which there is a warning.
+    type: int
+    default: 300
+seealso:
+  - module: ai_micro.postgres.postgres_backup
+"""
+
+EXAMPLES = r"""
+- name: Look at the backups
+  ai_micro.postgres.postgres_backup_info:
+    login_unix_socket: /var/run/postgresql
+    login_user: postgres
+    container: ai-micro-postgres
+    stanza: ai-micro-postgres
+    catalog: /var/backups/ai-micro-postgres/catalog
+  register: backups
+
+- name: Warn
+  ansible.builtin.debug:
+    msg: "{{ backups.warnings_found }}"
+"""
+
+RETURN = r"""
+backups:
+  description: The backups, oldest first; sizes in bytes, times in seconds since 1970, age and duration in seconds, and when each was verified.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - label: 20261125-234256F
+      type: full
+      started: 1795650176
+      ended: 1795650178
+      seconds: 2
+      age: 120
+      size: 23213709
+      repository_size: 2842432
+      damaged: false
+      annotations: {}
+      verified_at: "2026-11-25T23:43:20Z"
+rpo_seconds:
+  description: Seconds of work that would be lost with the host now, 0 where all that was written is in the repository.
+  returned: always
+  type: int
+  sample: 12
+rto_seconds:
+  description: Seconds that the newest verified backup took to be restored and recovered; nothing where none is verified.
+  returned: always
+  type: int
+  sample: 5
+last_archived_wal:
+  description: The last WAL file that reached the repository; empty where none has.
+  returned: always
+  type: str
+  sample: "000000010000000000000005"
+warnings_found:
+  description: What speaks against relying on these backups, with the remedy, in words.
+  returned: always
+  type: list
+  elements: str
+  sample: ["The newest backup is 30 h old: look whether the schedule still fires, or take one with site.yml --tags backup."]
+"""
+
+import json
+import os
+import time
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
+    Limits,
+    newest_verified,
+    warnings,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
+    command,
+    failure,
+    read_info,
+    shown,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec, session
+
+# Right after a switch, a WAL file holds nothing but its header of 40 bytes.
+ARCHIVER_SQL = """
+SELECT COALESCE(last_archived_wal, '') AS last_archived_wal, last_failed_wal,
+       COALESCE(last_failed_time > COALESCE(last_archived_time, '-infinity'), false) AS failing,
+       CASE WHEN pg_catalog.mod(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0'),
+                                pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))) <= 40 THEN 0
+            ELSE pg_catalog.floor(EXTRACT(EPOCH FROM pg_catalog.clock_timestamp()
+                                          - COALESCE(last_archived_time, stats_reset)))::int END AS rpo_seconds
+FROM pg_catalog.pg_stat_archiver
+"""
+
+
+def read_records(catalog: str) -> dict[str, dict[str, Any]]:
+    """Read what was verified, by the backup's label."""
+    directory = os.path.join(catalog, "verified")
+    found = {}
+    for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+        if name.endswith(".json"):
+            with open(os.path.join(directory, name), encoding="utf-8") as file:
+                found[name[: -len(".json")]] = json.load(file)
+    return found
+
+
+def main() -> None:
+    """Run the module."""
+    spec = argument_spec()
+    spec.update(
+        container={"type": "str", "required": True},
+        stanza={"type": "str", "required": True},
+        catalog={"type": "path", "required": True},
+        max_age={"type": "int", "default": 86400},
+        max_rpo={"type": "int", "default": 300},
+    )
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    given = module.params
+    code, output, errors = module.run_command(command(given["container"], given["stanza"], "info", "--output=json"))
+    if code != 0:
+        module.fail_json(msg=f"pgBackRest could not read the repository: {failure([errors, output])}")
+    found = read_info(output, given["stanza"])
+    with session(module, "postgres", readonly=True) as opened:
+        archiver = opened.query(ARCHIVER_SQL)[0]
+    try:
+        records = read_records(given["catalog"])
+    except (OSError, ValueError) as error:
+        module.fail_json(
+            msg=f"The catalogue {given['catalog']} cannot be read ({error}): correct or remove the file that it names."
+        )
+    now = int(time.time())
+    verified = newest_verified(found.backups, records)
+    module.exit_json(
+        changed=False,
+        backups=[
+            {**shown(each), "age": now - each.ended, "verified_at": records.get(each.label, {}).get("verified_at")}
+            for each in found.backups
+        ],
+        rpo_seconds=archiver["rpo_seconds"],
+        rto_seconds=verified["restored_in"] if verified else None,
+        last_archived_wal=archiver["last_archived_wal"],
+        warnings_found=warnings(found.backups, records, archiver, now, Limits(given["max_age"], given["max_rpo"])),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Backups that were restored before they count; restores beside the server, the way back, and what must not work."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from instance import PASSPHRASE, SUFFIX, Instance, run
+
+NAME = f"amt-backup{SUFFIX}"
+
+
+@pytest.fixture(scope="module")
+def backed(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give an instance with one full, verified backup."""
+    made = Instance(NAME, 25455, tmp_path_factory.mktemp("backup"), image, {"postgres_backup_enabled": True})
+    made.remove()
+    made.site()
+    assert stanza(made)["backup"] == []
+    assert made.site().count("changed") == 0
+    taken = made.site("--tags", "backup", "-vvv", "--diff", "-e", "backup_type=full")
+    assert "verified: restored in" in taken.text
+    assert PASSPHRASE not in taken.output
+    yield made
+    for volume in kept(made):
+        run("docker", "volume", "rm", volume)
+    made.remove()
+
+
+def stanza(instance: Instance) -> dict[str, Any]:
+    """Return what pgBackRest says of the repository."""
+    command = ["pgbackrest", f"--stanza={instance.name}", "--output=json", "info"]
+    answer = run("docker", "exec", "-u", "999", instance.name, *command).stdout
+    return dict(json.loads(answer)[0])
+
+
+def kept(instance: Instance) -> list[str]:
+    """Return the volumes that restores have kept."""
+    return run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}_kept_").stdout.split()
+
+
+def add_user(instance: Instance, email: str) -> None:
+    instance.sql(f"INSERT INTO users (email, password_hash) VALUES ('{email}', 'h')", "authdb")
+
+
+def users(instance: Instance) -> list[str]:
+    return instance.sql("SELECT email FROM users ORDER BY email", "authdb").split()
+
+
+def restored(instance: Instance, *arguments: str) -> str:
+    """Restore, which must succeed, and return what was said."""
+    result = instance.play("restore", "-e", f"confirm_restore={instance.name}", *arguments)
+    assert result.code == 0, result.output
+    return result.text
+
+
+def test_backup_is_verified_and_leaves_no_copy(backed: Instance) -> None:
+    (first,) = stanza(backed)["backup"]
+    assert first["type"] == "full"
+    record = json.loads((backed.repository / "catalog" / "verified" / f"{first['label']}.json").read_text())
+    assert (record["label"], record["tables"] >= 9, record["rows"] >= 2) == (first["label"], True, True)
+    containers = run("docker", "ps", "-a", "--format", "{{.Names}}", "-f", f"name={NAME}").stdout.split()
+    volumes = run("docker", "volume", "ls", "-q", "-f", f"name={NAME}").stdout.split()
+    assert (containers, volumes) == ([NAME], [backed.volume])
+    assert PASSPHRASE not in json.dumps(backed.inspect())
+    for path in (backed.repository, backed.repository / "catalog", backed.repository / "pgbackrest"):
+        assert path.stat().st_mode & 0o007 == 0
+
+
+def test_another_backup_is_incremental_and_remembers_its_reason(backed: Instance) -> None:
+    add_user(backed, "before@example.com")
+    taken = backed.play("backup", postgres_backup_reason="before a test")
+    assert taken.code == 0, taken.output
+    assert "(incr)" in taken.text
+    assert stanza(backed)["backup"][-1]["annotation"] == {"reason": "before a test"}
+    assert backed.site().count("changed") == 0
+
+
+def test_nobody_writes_unnoticed_while_the_moment_is_named(backed: Instance) -> None:
+    """A transaction that does not end keeps the moment from being found: it is said, and the backup is no verified one."""
+    run(
+        "docker",
+        "exec",
+        "-d",
+        NAME,
+        "psql",
+        "-U",
+        "postgres",
+        "-d",
+        "authdb",
+        "-c",
+        "BEGIN; DELETE FROM users; SELECT pg_sleep(600)",
+    )
+    backed.sql("SELECT 1")
+    refused = backed.play("backup", postgres_backup_lock_timeout="200ms", postgres_backup_lock_attempts=2)
+    backed.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
+    )
+    assert refused.code != 0
+    assert "No moment was found in 2 attempts in which nobody writes" in refused.text
+    label = stanza(backed)["backup"][-1]["label"]
+    assert not (backed.repository / "catalog" / "verified" / f"{label}.json").exists()
+
+
+def test_wrong_passphrase_is_named(backed: Instance) -> None:
+    before = backed.snapshot()
+    refused = backed.refused("--tags", "backup", "-vvv", "--diff", postgres_backup_passphrase="Another-Passphrase-7")
+    assert f"postgres_backup_passphrase does not open the repository {backed.repository}" in refused.text
+    assert not [word for word in (PASSPHRASE, "Another-Passphrase-7") if word in refused.output]
+    assert backed.snapshot() == before
+
+
+def test_damaged_backup_is_not_restored_and_the_server_goes_on(backed: Instance) -> None:
+    started = backed.inspect()["State"]["StartedAt"]
+    directory = backed.repository / "pgbackrest" / "backup" / NAME
+    files = [path for path in directory.rglob("bundle/*") if path.is_file()]
+    whole = {path: path.read_bytes() for path in files}
+    for path, content in whole.items():
+        middle = len(content) // 2
+        path.write_bytes(
+            content[:middle] + bytes(byte ^ 0xFF for byte in content[middle : middle + 4096]) + content[middle + 4096 :]
+        )
+    refused = backed.play("restore", "-e", f"confirm_restore={NAME}")
+    for path, content in whole.items():
+        path.write_bytes(content)
+    assert refused.code != 0
+    assert "Nothing was restored, and the server is as it was" in refused.text
+    assert backed.inspect()["State"]["StartedAt"] == started
+    assert kept(backed) == []
+
+
+def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
+    refused = backed.play("restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point=nowhere")
+    assert refused.code != 0
+    assert "cannot be recovered to nowhere, and the server is as it was" in refused.text
+    assert "recovery ended before configured recovery target was reached" in refused.text
+    assert kept(backed) == []
+
+
+def test_restore_to_a_point_and_back(backed: Instance) -> None:
+    backed.sql("SELECT pg_create_restore_point('accident')")
+    backed.sql("DELETE FROM users", "authdb")
+    asked = backed.play("restore", "-e", "restore_point=accident")
+    assert f"give -e confirm_restore={NAME}" in asked.text
+    assert users(backed) == []
+    restored(backed, "-e", "restore_point=accident")
+    assert users(backed) == ["before@example.com"]
+    assert backed.site().count("changed") == 0
+    assert len(kept(backed)) == 1
+    # The new timeline is archived too, so that the next restore finds it.
+    add_user(backed, "after@example.com")
+    assert "verified" in backed.play("backup").text
+    assert backed.play("restore_undo").code == 0
+    assert users(backed) == []
+    assert backed.play("restore_undo").code == 0
+    assert users(backed) == ["after@example.com", "before@example.com"]
+    refused = backed.play("restore_cleanup")
+    assert f"The volume {kept(backed)[0]} with every database in it" in refused.text
+    assert len(kept(backed)) == 1
+    assert backed.play("restore_cleanup", "-e", f"confirm_restore_cleanup={NAME}").code == 0
+    assert kept(backed) == []
+    assert backed.site().count("changed") == 0
+
+
+def test_lost_host_comes_back_from_the_repository(backed: Instance) -> None:
+    """Container, volume and configuration are gone; what was acknowledged and archived is there again."""
+    add_user(backed, "last@example.com")
+    backed.sql("SELECT pg_switch_wal()")
+    wait = "SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1) FROM pg_stat_archiver"
+    for _attempt in range(100):
+        if backed.sql(wait) == "t":
+            break
+        backed.sql("SELECT pg_sleep(0.1)")
+    identifier = backed.sql("SELECT system_identifier FROM pg_control_system()")
+    run("docker", "kill", NAME)
+    run("docker", "rm", NAME)
+    run("docker", "volume", "rm", backed.volume)
+    shutil.rmtree(backed.directory)
+    restored(backed)
+    assert users(backed) == ["after@example.com", "before@example.com", "last@example.com"]
+    assert backed.sql("SELECT system_identifier FROM pg_control_system()") == identifier
+    assert backed.site().count("changed") == 0
+    assert backed.play("verify").code == 0
+
+
+def test_repository_of_another_cluster_is_refused(backed: Instance, tmp_path: Path) -> None:
+    other = Instance(f"{NAME}-other", 25456, tmp_path, backed.image)
+    other.remove()
+    try:
+        other.site()
+        shutil.copytree(backed.repository, other.repository)
+        conf = other.repository / "pgbackrest"
+        for kind in ("archive", "backup"):
+            (conf / kind / NAME).rename(conf / kind / other.name)
+        run("chown", "-R", "999:999", str(conf))
+        refused = other.refused(postgres_backup_enabled=True)
+        assert f"The repository of {other.name} holds the backups of the cluster" in refused.text
+        identifier = other.sql("SELECT system_identifier FROM pg_control_system()")
+        accepted = other.site(postgres_backup_enabled=True, postgres_backup_accept_system_identifier=identifier)
+        assert accepted.count("failed") == 0
+        assert len(stanza(other)["backup"]) == len(stanza(backed)["backup"])
+    finally:
+        other.remove()
