@@ -51,12 +51,12 @@ class Part(NamedTuple):
     """One line of the sum, in kB."""
 
     name: str
-    count: int
+    times: int
     each: int
 
     @property
     def total(self) -> int:
-        return self.count * self.each
+        return self.times * self.each
 
 
 def _clamp(value: int, low: int, high: int) -> int:
@@ -201,7 +201,7 @@ def _problems(settings: Mapping[str, Any], parts: list[Part], limit: int, wanted
     if total > limit:
         arithmetic = " + ".join(
             f"{part.total // KIBIBYTE} MB {part.name}"
-            + (f" ({part.count} x {part.each / KIBIBYTE:g} MB)" if part.count > 1 else "")
+            + (f" ({part.times} x {part.each / KIBIBYTE:g} MB)" if part.times > 1 else "")
             for part in parts
         )
         problems.append(
@@ -232,7 +232,7 @@ def memory_budget(
     problems = _problems(settings, parts, limit, wanted)
     maintenance = next(part.each for part in parts if part.name == "maintenance_work_mem")
     total = sum(part.total for part in parts)
-    rows = [(part.name, f"{part.count} x {part.each / KIBIBYTE:g}", part.total / KIBIBYTE) for part in parts]
+    rows = [(part.name, f"{part.times} x {part.each / KIBIBYTE:g}", part.total / KIBIBYTE) for part in parts]
     rows += [("sum", "", total / KIBIBYTE), ("may be used", "", limit / KIBIBYTE)]
     return {
         "settings": {**settings, **_DISKS[disk]},

@@ -49,7 +49,7 @@ def test_shares(memory: int, buffers: str, cache: str, work: str, maintenance: s
 @pytest.mark.parametrize("workers", [1, 2, 4])
 @pytest.mark.parametrize("rows", [0, 100_000, 10_000_000])
 def test_the_sum_never_exceeds_the_memory_or_is_a_problem(memory: int, cpus: int, workers: int, rows: int) -> None:
-    databases = [{"pool": {**each["pool"], "workers": workers}} for each in POOLS]
+    databases: list[Any] = [{"pool": {**each["pool"], "workers": workers}} for each in POOLS]
     databases.append({"collections": [{"dimensions": 768, "expected_rows": rows}]})
     found = budget(memory, databases, cpus)
     settings = found["settings"]

@@ -83,6 +83,13 @@ def changed(path: str, value: Any, base: dict[str, Any] | None = None) -> dict[s
     return result
 
 
+def test_sources_that_are_no_networks_are_named() -> None:
+    assert source_problems(["192.0.2.7", "192.0.2.0/24", "2001:db8::/32"]) == []
+    (host_bits, name) = source_problems(["192.0.2.7/24", "db1"])
+    assert host_bits.startswith("192.0.2.7/24 in postgres_instance_allowed_sources is no address or network")
+    assert "write it as 192.0.2.7 or 192.0.2.0/24" in name
+
+
 @pytest.mark.parametrize(
     ("password", "weakness"),
     [
@@ -370,10 +377,3 @@ def test_preflight_takes_a_deployment_and_names_what_forbids_it() -> None:
     look["volume"]["cluster"]["owner"] = 70
     (problem,) = preflight_problems(look, WANTED)
     assert "belongs to user 70 and not to 999" in problem
-
-
-def test_sources_that_are_no_networks_are_named() -> None:
-    assert source_problems(["192.0.2.7", "192.0.2.0/24", "2001:db8::/32"]) == []
-    (host_bits, name) = source_problems(["192.0.2.7/24", "db1"])
-    assert host_bits.startswith("192.0.2.7/24 in postgres_instance_allowed_sources is no address or network")
-    assert "write it as 192.0.2.7 or 192.0.2.0/24" in name
