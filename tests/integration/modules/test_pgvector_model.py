@@ -463,9 +463,9 @@ def test_as_ansible_calls_it(change: Change) -> None:
             assert not result.get("failed"), result
             keys = keys or set(result)
             assert set(result) == keys
-    wrong: dict[str, Any]
-    for wrong, said in (({"dimensions": 0}, "dimensions is 0: give a number"), ({"model": ""}, "model is empty")):
-        result = change.server.call("pgvector_model", login_db=change.db, **{**MODEL, **wrong})
+    for name, value, said in (("dimensions", 0, "dimensions is 0: give a number"), ("model", "", "model is empty")):
+        arguments = {"login_db": change.db, **MODEL, name: value}
+        result = change.server.call("pgvector_model", **arguments)
         assert said in result["msg"]
         assert "Traceback" not in result["raw"]
 
