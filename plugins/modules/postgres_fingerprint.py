@@ -143,8 +143,11 @@ def main() -> None:
     def opened(database: str) -> Session:
         return open_session(module, database, autocommit=True)
 
-    def read(session: Session) -> dict[str, Any]:
-        return read_database(session, given["sample_above"], given["sample_percent"])
+    known = (given["expected"] or {}).get("databases", {})
+    first = given["databases"][0]
+
+    def read(name: str, session: Session) -> dict[str, Any]:
+        return read_database(session, given["sample_above"], given["sample_percent"], known.get(name))
 
     result: dict[str, Any] = {"changed": False}
     if given["restore_point"] and not module.check_mode:
@@ -152,7 +155,10 @@ def main() -> None:
             with moment(
                 opened, given["databases"], given["restore_point"], given["lock_timeout"], given["attempts"]
             ) as found:
-                databases = {name: read(session) for name, session in found.pop("sessions").items()}
+                sessions = found.pop("sessions")
+                # Of the same moment as the rows: a role that is made while they are read is in no copy.
+                roles = read_roles(sessions[first])
+                databases = {name: read(name, session) for name, session in sessions.items()}
                 result["moment"] = found
         except Busy as error:
             module.fail_json(
@@ -163,9 +169,9 @@ def main() -> None:
         databases = {}
         for name in given["databases"]:
             with closing(opened(name)) as session:
-                databases[name] = read(session)
-    with closing(opened(given["databases"][0])) as session:
-        roles = read_roles(session)
+                databases[name] = read(name, session)
+        with closing(opened(first)) as session:
+            roles = read_roles(session)
     result["fingerprint"] = {"roles": roles, "databases": databases}
     result["differences"] = differences(given["expected"], result["fingerprint"]) if given["expected"] else []
     module.exit_json(**result)

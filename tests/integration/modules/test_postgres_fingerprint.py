@@ -1,0 +1,107 @@
+"""postgres_fingerprint: what a server holds is of one moment, and a copy is compared by what its source was read by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils._fingerprint import (
+    differences,
+    moment,
+    read_database,
+    read_roles,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
+
+from .conftest import Server
+
+DATABASE, ROLE = "amt_fingerprint", "amt_fingerprint_late"
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    server.sql(f"CREATE DATABASE {DATABASE}")
+    server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)", db=DATABASE)
+    server.sql("INSERT INTO item SELECT n, 'x' || n FROM generate_series(1, 1000) n", db=DATABASE)
+    yield DATABASE
+    server.sql(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+    server.sql(f"DROP ROLE IF EXISTS {ROLE}")
+
+
+def call(server: Server, **arguments: Any) -> dict[str, Any]:
+    return server.call("postgres_fingerprint", login_user="postgres", databases=[DATABASE], **arguments)
+
+
+def test_what_happens_after_the_moment_is_not_in_it(server: Server, database: str) -> None:
+    """Neither rows nor roles: whoever writes goes on as soon as the restore point is named."""
+
+    def opened(name: str) -> Session:
+        return Session(server.connect(name), name)
+
+    before = read_roles(opened(database))
+    with moment(opened, [database], "amt_moment", "2s", 1) as found:
+        server.sql(f"CREATE ROLE {ROLE}")
+        server.sql("DELETE FROM item WHERE id <= 10", db=database)
+        session = found["sessions"][database]
+        assert read_roles(session) == before
+        assert read_database(session, 1 << 30, 5.0)["tables"]["public.item"]["rows"] == 1000
+    assert read_roles(opened(database)) != before
+
+
+def test_differences_are_named_and_the_order_of_rows_is_none(server: Server, database: str) -> None:
+    source = call(server, restore_point="amt_named")
+    assert source["differences"] == []
+    assert source["moment"]["held_ms"] < 2000
+    server.sql("UPDATE item SET name = name WHERE id = 1", db=database)
+    assert call(server, expected=source["fingerprint"])["differences"] == []
+    server.sql("UPDATE item SET name = 'other' WHERE id = 1", db=database)
+    assert call(server, expected=source["fingerprint"])["differences"] == [
+        f"{database}: table public.item has other rows"
+    ]
+    server.sql("DELETE FROM item WHERE id = 1; CREATE TABLE more ()", db=database)
+    found = call(server, expected=source["fingerprint"])["differences"]
+    assert f"{database}: table public.item has 999 rows, had 1000" in found
+    assert f"{database}: table public.more was not there" in found
+    server.sql(f"CREATE ROLE {ROLE}")
+    assert "roles, their memberships or settings differ" in call(server, expected=source["fingerprint"])["differences"]
+
+
+@pytest.mark.parametrize("above", [0, 1 << 30])
+def test_copy_is_read_as_its_source_was(server: Server, database: str, above: int) -> None:
+    """A table on the other side of the limit is compared by its rows all the same."""
+    source = call(server, sample_above=above, sample_percent=50.0)
+    assert source["fingerprint"]["databases"][database]["tables"]["public.item"]["sampled"] is (above == 0)
+    other = {"sample_above": (1 << 30) - above, "sample_percent": 50.0, "expected": source["fingerprint"]}
+    assert call(server, **other)["differences"] == []
+    server.sql("UPDATE item SET name = 'changed'", db=database)
+    assert call(server, **other)["differences"] == [f"{database}: table public.item has other rows"]
+
+
+def test_transaction_that_writes_is_waited_for_and_then_named(server: Server, database: str) -> None:
+    writer = server.connect(database)
+    writer.autocommit = False
+    with writer.cursor() as cursor:
+        cursor.execute("DELETE FROM item WHERE id = 1")
+        refused = call(server, restore_point="amt_busy", lock_timeout="50ms", attempts=2)
+    writer.close()
+    assert "No moment was found in 2 attempts in which nobody writes" in refused["msg"]
+    assert server.sql("SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND locktype = 'relation'") == [(0,)]
+
+
+def test_check_mode_names_no_point(server: Server, database: str) -> None:
+    result = call(server, check=True, restore_point="amt_never")
+    assert "moment" not in result
+    assert set(result["fingerprint"]["databases"]) == {database}
+
+
+def test_missing_table_and_database_are_differences() -> None:
+    table = {"rows": 1, "hash": "1", "sampled": False}
+    one = {**dict.fromkeys(("schema", "extensions", "encoding", "collate", "ctype", "collation_version"), "x")}
+    source = {"roles": "r", "databases": {"a": {**one, "tables": {"public.t": table}}, "b": {**one, "tables": {}}}}
+    copy = {"roles": "r", "databases": {"a": {**one, "schema": "y", "tables": {}}}}
+    assert differences(source, copy) == [
+        "a: schema is y, was x",
+        "a: table public.t is missing",
+        "database b is missing",
+    ]
