@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import logins_of, published_addresses
 
 INSTANCE_LABEL = "ai_micro.postgres.instance"
 COMPOSE_LABELS = ("com.docker.compose.project", "com.docker.compose.service")
@@ -199,7 +199,7 @@ def _version(text: str) -> tuple[int, ...]:
 def _role_problems(facts: dict[str, Any], wanted: dict[str, Any], server: str) -> list[str]:
     problems = []
     declared = {"postgres", wanted["readonly_role"], *wanted["lock_out"]}
-    declared.update(database["role"] for database in wanted["databases"])
+    declared.update(login for database in wanted["databases"] for login in logins_of(database["role"]))
     others = [role for role in facts["login_roles"] if role not in declared]
     if others:
         problems.append(

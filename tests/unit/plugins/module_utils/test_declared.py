@@ -70,7 +70,7 @@ def test_login_roles() -> None:
 )
 def test_connection_files(password: str) -> None:
     database = {**AUTHDB, "role": "auth@service"}
-    (file,) = connection_files([database], {"auth@service": password}, "db.example", 15432, "/etc/x/tls/ca.crt")
+    (file,) = connection_files([database], {"auth@service": password}, {}, "db.example", 15432, "/etc/x")
     assert file["name"] == "ai-micro-api-auth.env"
     key, _, url = file["content"].rstrip("\n").partition("=")
     parts = urlsplit(url)
@@ -85,7 +85,7 @@ def test_connection_files(password: str) -> None:
 def test_libpq_reads_a_connection_file() -> None:
     parse_dsn = pytest.importorskip("psycopg2.extensions").parse_dsn
     password = "p@ss:w/rd?#[]&=% 'ü"
-    (file,) = connection_files([AUTHDB], {"auth_service": password}, "host.docker.internal", 5432, "/etc/a b/ca.crt")
+    (file,) = connection_files([AUTHDB], {"auth_service": password}, {}, "host.docker.internal", 5432, "/etc/a b")
     assert parse_dsn(file["content"].partition("=")[2].strip()) == {
         "user": "auth_service",
         "password": password,
@@ -93,7 +93,7 @@ def test_libpq_reads_a_connection_file() -> None:
         "port": "5432",
         "dbname": "authdb",
         "sslmode": "verify-full",
-        "sslrootcert": "/etc/a b/ca.crt",
+        "sslrootcert": "/etc/a b/tls/ca.crt",
     }
 
 
