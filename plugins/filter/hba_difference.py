@@ -18,7 +18,7 @@ options:
     elements: dict
     required: true
   rows:
-    description: Rows of C(pg_hba_file_rules) with C(line_number), C(type), C(database), C(user_name), C(auth_method) and C(error).
+    description: Rows of C(pg_hba_file_rules), in their order and with all its columns.
     type: list
     elements: dict
     required: true

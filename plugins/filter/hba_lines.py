@@ -6,11 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: hba_lines
-short_description: Write rules as lines of pg_hba.conf
+short_description: Write the lines of pg_hba.conf
 version_added: 1.0.0
 author: ai-micro-service team (@ai-micro-service)
 description:
-  - Returns one C(hostssl) line for each rule, names quoted where they are no word of pg_hba.conf.
+  - Returns the lines of the whole file. The superuser comes in by the socket, then there is one C(hostssl) line for each rule, names quoted where
+    they are no word of pg_hba.conf, and the last line rejects the rest.
 options:
   _input:
     description: Rules with C(database), C(role), C(source), C(method) and C(options), as C(postgres_instance_hba) takes them.
@@ -34,7 +35,7 @@ _value:
 
 from typing import Any, Callable
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import render
+from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import file_lines
 
 
 class FilterModule:
@@ -42,4 +43,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Map filter names to functions."""
-        return {"hba_lines": render}
+        return {"hba_lines": file_lines}

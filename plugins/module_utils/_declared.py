@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 from urllib.parse import quote
 
@@ -23,6 +23,13 @@ def second_login(role: str) -> str:
 def logins_of(role: str) -> list[str]:
     """Every name that the service of a role may log in by."""
     return [role, second_login(role)]
+
+
+def certificate_logins(databases: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Both logins of each service whose database asks for a client certificate."""
+    return [
+        login for database in databases if database.get("client_certificate") for login in logins_of(database["role"])
+    ]
 
 
 def owner_of(database: Mapping[str, Any]) -> str:
@@ -131,6 +138,15 @@ def service_roles(
             roles.append({"name": second, "state": "absent"})
     owners = dict.fromkeys(owner_of(database) for database in databases)
     return [*roles, *({"name": owner, "login": False} for owner in owners if owner != SUPERUSER)]
+
+
+def trial_roles(
+    databases: Sequence[Mapping[str, Any]], readonly_role: str, logins: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Every role that logs in, with what it is a member of, without a password: what M(ai_micro.postgres.postgres_access_trial) tries."""
+    roles = [database["role"] for database in databases]
+    seconds = [{"name": second_login(role), "member_of": [role]} for role in roles if role in logins]
+    return [*({"name": role} for role in roles), *seconds, {"name": readonly_role}]
 
 
 def _connection_limit(database: Mapping[str, Any]) -> Optional[int]:

@@ -24,7 +24,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import
     owner_of,
     published_addresses,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import rule_problems
+from ansible_collections.ai_micro.postgres.plugins.module_utils._hba_judge import rule_problems
 
 MEBIBYTE = 1024 * 1024
 POSTGRES_MAJOR = "15"

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import (
+    asks_for_certificates,
     default_rules,
     difference_in_force,
+    file_lines,
     first_match,
     render,
-    rule_problems,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._hba_judge import rule_problems
 
 DATABASES = [
     {"name": "authdb", "role": "auth_service", "owner": "auth_owner"},
@@ -124,7 +126,11 @@ def test_a_part_that_another_rule_decides() -> None:
         (rule("x", "y", method="trust"), "has the method trust: use one of scram-sha-256, cert, reject"),
         (rule("x", "y", "300.1.2.3"), "has the source 300.1.2.3: give an address"),
         (rule("x", "y", "10.1.2.3/8"), "has the source 10.1.2.3/8: give an address"),
-        (rule("x", "y", options={"map": "a\nb"}), "line break in its option map"),
+        (rule("x", "y", method="cert", options={"map": "a\nb"}), "line break in its option map"),
+        (rule("x", "y", options={"map": "a"}), "has a map, which the method scram-sha-256 does not read"),
+        (rule("x", "y", options={"clientcrt": "a"}), "has the option clientcrt: use clientcert, clientname, map"),
+        (rule("x", "y", options={"clientcert": "1"}), "has clientcert=1: use verify-ca or verify-full"),
+        (rule("x", "y", method="cert", options={"clientcert": "verify-ca"}), "which is always verify-full"),
         (rule("authdb", "auth_owner"), "auth_owner owns a database and does not log in"),
         (rule("apidb", ["auth_service"]), "auth_service may not enter apidb"),
     ],
@@ -148,18 +154,74 @@ def test_a_service_that_no_rule_lets_in() -> None:
     assert problem.startswith("No rule of postgres_instance_hba lets auth_service_2 into authdb")
 
 
-def test_difference_in_force() -> None:
-    rows = [
-        {"type": "local", "database": ["all"], "user_name": ["all"], "auth_method": "peer"},
-        {"type": "hostssl", "database": ["x"], "user_name": ["y", "z"], "auth_method": "scram-sha-256"},
-        {"type": "host", "database": ["all"], "user_name": ["all"], "auth_method": "reject"},
-    ]
-    rows = [{"line_number": number, "error": None, **row} for number, row in enumerate(rows, 1)]
-    declared = [rule("x", ["y", "z"])]
-    assert difference_in_force(declared, rows) == ""
-    assert difference_in_force([rule("x", "y")], rows).startswith("[['x'], ['y', 'z'], 'scram-sha-256'] where")
-    assert difference_in_force(declared, rows[:2]) == "1 rules where 2 are declared"
-    assert difference_in_force(declared, [{**rows[0], "error": "no"}]) == "line 1: no"
+def row(kind: str, database: str, role: str, method: str, **more: Any) -> dict[str, Any]:
+    """Give a row of pg_hba_file_rules as PostgreSQL 15 shows it."""
+    shown = {"type": kind, "database": [database], "user_name": role.split(), "auth_method": method}
+    return {"line_number": 1, "error": None, "address": None, "netmask": None, "options": None, **shown, **more}
+
+
+SOCKET = [row("local", "all", "postgres", "peer", options=["map=superuser"]), row("local", "all", "all", "reject")]
+LAST = row("host", "all", "all", "reject", address="all")
+
+
+@pytest.mark.parametrize(
+    ("declared", "shown"),
+    [
+        (rule("x", ["y", "z"]), row("hostssl", "x", "y z", "scram-sha-256", address="all")),
+        (
+            rule("x", "y", "192.0.2.0/24", options={"clientcert": "verify-ca"}),
+            row(
+                "hostssl",
+                "x",
+                "y",
+                "scram-sha-256",
+                address="192.0.2.0",
+                netmask="255.255.255.0",
+                options=["clientcert=verify-ca"],
+            ),
+        ),
+        (
+            rule("x", "y", "2001:db8::/32", method="cert", options={"map": "m", "clientname": "CN"}),
+            row(
+                "hostssl",
+                "x",
+                "y",
+                "cert",
+                address="2001:db8::",
+                netmask="ffff:ffff::",
+                options=["map=m", "clientcert=verify-full"],
+            ),
+        ),
+        (rule("x", "y", "samenet"), row("hostssl", "x", "y", "scram-sha-256", address="samenet")),
+    ],
+)
+def test_the_declared_rule_is_in_force(declared: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert difference_in_force([declared], [*SOCKET, shown, LAST]) == ""
+    opened = {**shown, "type": "host"}
+    assert difference_in_force([declared], [*SOCKET, opened, LAST]).startswith("host x y")
+    unproved = {**shown, "options": ["clientcert=no"]}
+    assert "is declared" in difference_in_force([declared], [*SOCKET, unproved, LAST])
+
+
+def test_another_rule_is_in_force() -> None:
+    shown = row("hostssl", "x", "y z", "scram-sha-256", address="all")
+    found = difference_in_force([rule("x", "y")], [*SOCKET, shown, LAST])
+    assert found == "hostssl x y,z all scram-sha-256 where hostssl x y all scram-sha-256 is declared"
+    assert difference_in_force([rule("x", ["y", "z"])], [*SOCKET, shown]) == "3 rules where 4 are declared"
+    assert difference_in_force([rule("x", "y")], [{**shown, "error": "no"}]) == "line 1: no"
+    assert difference_in_force([], [SOCKET[1], LAST]).startswith("local all all reject where local all postgres peer")
+
+
+def test_file_lines() -> None:
+    lines = file_lines([rule("x", "y", method="reject")])
+    assert lines[0].startswith("local  all  postgres  peer")
+    assert lines[2:] == ['hostssl  "x"  "y"  all  reject', "host  all  all  all  reject"]
+
+
+def test_asks_for_certificates() -> None:
+    assert asks_for_certificates(DEFAULT)
+    assert asks_for_certificates([rule("x", "y", method="cert")])
+    assert not asks_for_certificates([rule("x", "y")])
 
 
 def test_first_match() -> None:

@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import service_roles
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
+    certificate_logins,
+    service_roles,
+    trial_roles,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._rotation import (
     plan_rotation,
     rotation_targets,
@@ -112,3 +116,11 @@ def test_stage_leaves_the_old_password_alive() -> None:
         {"name": "app_a_2", "password": "x"},
     ]
     assert stage_roles(declared, ["app_a"], {}) == declared[:2]
+
+
+def test_who_is_tried_and_who_shows_a_certificate() -> None:
+    tried = trial_roles(DATABASES, "reader", {"app_b": "app_b_2"})
+    second = {"name": "app_b_2", "member_of": ["app_b"]}
+    assert tried == [{"name": "app_a"}, {"name": "app_b"}, second, {"name": "reader"}]
+    assert certificate_logins(DATABASES) == []
+    assert certificate_logins([{**DATABASES[0], "client_certificate": True}, DATABASES[1]]) == ["app_a", "app_a_2"]
