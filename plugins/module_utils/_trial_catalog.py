@@ -87,13 +87,19 @@ SELECT t.rolname AS role, r.rolsuper AS "be a superuser", r.rolcreatedb AS "CREA
        pg_catalog.pg_has_role(t.oid, 'pg_write_server_files', 'USAGE') AS "COPY TO a file",
        pg_catalog.pg_has_role(t.oid, 'pg_execute_server_program', 'USAGE') AS "COPY TO PROGRAM",
        pg_catalog.pg_has_role(t.oid, 'pg_execute_server_program', 'USAGE') AS "COPY FROM PROGRAM",
-       pg_catalog.has_function_privilege(t.oid, 'pg_catalog.pg_read_file(text)', 'EXECUTE') AS "read a file (pg_read_file)",
-       pg_catalog.has_function_privilege(t.oid, 'pg_catalog.pg_ls_dir(text)', 'EXECUTE') AS "list a directory (pg_ls_dir)",
-       pg_catalog.has_function_privilege(t.oid, 'pg_catalog.lo_import(text)', 'EXECUTE') AS "read a file (lo_import)",
-       pg_catalog.has_table_privilege(t.oid, 'pg_catalog.pg_authid', 'SELECT') AS "read verifiers (pg_authid)",
        (SELECT COALESCE(pg_catalog.array_agg(o.rolname::text ORDER BY o.rolname), '{}') FROM pg_catalog.pg_roles o
         WHERE o.oid <> t.oid AND pg_catalog.pg_has_role(t.oid, o.oid, 'MEMBER')) AS groups
 FROM tried t JOIN pg_catalog.pg_roles r ON r.oid = t.oid ORDER BY 1
+""".replace("TRIED", _TRIED)
+# The same of what each database has grants of its own for.
+SYSTEM_SQL = """
+WITH TRIED
+SELECT t.rolname AS role,
+       pg_catalog.has_function_privilege(t.oid, 'pg_catalog.pg_read_file(text)', 'EXECUTE') AS "read a file (pg_read_file)",
+       pg_catalog.has_function_privilege(t.oid, 'pg_catalog.pg_ls_dir(text)', 'EXECUTE') AS "list a directory (pg_ls_dir)",
+       pg_catalog.has_function_privilege(t.oid, 'pg_catalog.lo_import(text)', 'EXECUTE') AS "read a file (lo_import)",
+       pg_catalog.has_table_privilege(t.oid, 'pg_catalog.pg_authid', 'SELECT') AS "read verifiers (pg_authid)"
+FROM tried t
 """.replace("TRIED", _TRIED)
 OTHER_ROLES_SQL = "SELECT rolname FROM pg_catalog.pg_roles ORDER BY 1"
 
@@ -106,6 +112,7 @@ class Held:
     sequences: tuple[tuple[str, str], ...]
     objects: Mapping[tuple[str, str, str, str], frozenset[str]]  # role, kind, schema, name → privileges
     columns: Mapping[tuple[str, str, str, str], frozenset[str]]  # role, schema, name, privilege
+    system: Mapping[str, frozenset[str]]  # role → what it may of SYSTEM_SQL
     installed: tuple[str, ...]
     available: str
 
@@ -114,7 +121,7 @@ class Held:
 
 
 def read_held(session: Session, roles: Sequence[str], privileges: Mapping[str, Sequence[str]]) -> Held:
-    """Four queries, however many objects and roles there are."""
+    """Five queries, however many objects and roles there are."""
     asked: dict[str, Any] = {"roles": list(roles), **{kind: list(names) for kind, names in privileges.items()}}
     relations = session.query(TABLES_SQL)
     (extensions,) = session.query(EXTENSIONS_SQL)
@@ -132,6 +139,10 @@ def read_held(session: Session, roles: Sequence[str], privileges: Mapping[str, S
         columns={
             (row["role"], row["schema"], row["name"], row["privilege"]): frozenset(row["columns"])
             for row in session.query(COLUMNS_SQL, asked)
+        },
+        system={
+            row["role"]: frozenset(verb for verb, yes in row.items() if yes is True)
+            for row in session.query(SYSTEM_SQL, asked)
         },
         installed=tuple(extensions["installed"]),
         available=extensions["available"] or "",

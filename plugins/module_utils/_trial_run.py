@@ -22,6 +22,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._access_declare 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import first_match
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Module, Session, session, sql
 from ansible_collections.ai_micro.postgres.plugins.module_utils._trial import (
+    CATALOG,
     STATEMENT,
     Deviation,
     Expected,
@@ -42,6 +43,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._trial_statement
     database_trials,
     schema_trials,
     server_trials,
+    system_trials,
     table_trials,
 )
 
@@ -143,7 +145,7 @@ def try_server(job: Run, shared: Session, known: Sequence[str]) -> None:
     for row in shared.query(SERVER_SQL, {"roles": job.roles}):
         role, groups = row["role"], row["groups"]
         held = frozenset(verb for verb, yes in row.items() if yes is True)
-        job.deviations += [Deviation("", role, verb, "", True, ("catalog",)) for verb in sorted(held)]
+        job.deviations += [Deviation("", role, verb, "", True, (CATALOG,)) for verb in sorted(held)]
         others = {name: name in job.groups[role] for name in known if name != role}
         for name, expected in others.items():
             job.deviations += compare_one("", role, "SET ROLE", name, expected, name in groups)
@@ -179,6 +181,9 @@ def try_database(job: Run, opened: Session, database: Database) -> None:
             trials += table_trials(role, table, expected, has, "OWNER" in has)
         for schema in schemas:
             trials += schema_trials(role, schema, expected)
+        system = held.system[role]
+        job.deviations += [Deviation(database.name, role, verb, "", True, (CATALOG,)) for verb in sorted(system)]
+        trials += system_trials(system)
         trials += database_trials(list(held.installed), held.available, may_create, may_temporary)
         job.send(opened, database.name, role, trials)
 

@@ -32,7 +32,10 @@ def table_trials(role: str, table: Table, expected: Expected, held: frozenset[st
     """What can be done with a table. ``held`` are the table's privileges that the catalog gives the role."""
     path = sql.Identifier(table.schema, table.name)
     readable = expected.columns(role, "SELECT", table)
-    if readable in (frozenset(), frozenset(table.columns)):
+    if not table.columns:
+        # Of a table without columns nothing can be read, and the catalog has been asked.
+        pass
+    elif readable in (frozenset(), frozenset(table.columns)):
         yield Trial("SELECT", table.label, sql.SQL("SELECT * FROM {} LIMIT 0").format(path), bool(readable))
     else:
         for name in table.columns:
@@ -50,7 +53,7 @@ def table_trials(role: str, table: Table, expected: Expected, held: frozenset[st
 
 def _row_trials(role: str, table: Table, expected: Expected, path: Any) -> Iterator[Trial]:
     insertable = expected.columns(role, "INSERT", table)
-    if insertable in (frozenset(), frozenset(table.columns)):
+    if table.columns and insertable in (frozenset(), frozenset(table.columns)):
         yield Trial("INSERT", table.label, sql.SQL("INSERT INTO {} SELECT WHERE false").format(path), bool(insertable))
     updatable = expected.columns(role, "UPDATE", table)
     for name in table.columns[:1]:
@@ -80,6 +83,13 @@ def database_trials(installed: list[str], available: str, may_create: bool, may_
     yield Trial("CREATE TEMPORARY TABLE", "", statement, may_temporary)
 
 
+def system_trials(held: frozenset[str]) -> Iterator[Trial]:
+    """Functions and tables of the system, for which each database has grants of its own."""
+    for verb, statement in SYSTEM_STATEMENTS.items():
+        if verb not in held:
+            yield Trial(verb, "", statement, False)
+
+
 def server_trials(role: str, others: dict[str, bool], held: frozenset[str]) -> Iterator[Trial]:
     """What belongs to no database. ``others`` says of each other role whether it may be taken on."""
     for name, expected in others.items():
@@ -89,15 +99,17 @@ def server_trials(role: str, others: dict[str, bool], held: frozenset[str]) -> I
             yield Trial(verb, "", statement, False)
 
 
+SYSTEM_STATEMENTS = {
+    "read a file (pg_read_file)": f"SELECT pg_catalog.length(pg_catalog.pg_read_file('{READ_FILE}'))",
+    "list a directory (pg_ls_dir)": "SELECT pg_catalog.count(*) FROM pg_catalog.pg_ls_dir('.')",
+    "read a file (lo_import)": f"SELECT pg_catalog.lo_import('{READ_FILE}')",
+    "read verifiers (pg_authid)": "SELECT pg_catalog.count(rolpassword) FROM pg_catalog.pg_authid",
+}
 SERVER_STATEMENTS = {
     "COPY TO a file": f"COPY (SELECT 1) TO '{WRITE_FILE}'",
     "COPY TO PROGRAM": "COPY (SELECT 1) TO PROGRAM 'true'",
     # Who may not run a program is refused before the table is looked for.
     "COPY FROM PROGRAM": f"COPY {NAME} FROM PROGRAM 'true'",
-    "read a file (pg_read_file)": f"SELECT pg_catalog.length(pg_catalog.pg_read_file('{READ_FILE}'))",
-    "list a directory (pg_ls_dir)": "SELECT pg_catalog.count(*) FROM pg_catalog.pg_ls_dir('.')",
-    "read a file (lo_import)": f"SELECT pg_catalog.lo_import('{READ_FILE}')",
-    "read verifiers (pg_authid)": "SELECT pg_catalog.count(rolpassword) FROM pg_catalog.pg_authid",
     "CREATE ROLE": f"CREATE ROLE {NAME} NOLOGIN",
     "SET a superuser's setting": "SET LOCAL log_statement = 'none'",
 }

@@ -123,7 +123,7 @@ def test_nothing_deviates_and_nothing_is_left(declared: Server) -> None:
         (
             "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO trial_reader",
             "REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM trial_reader",
-            ["trial_reader may read a file (pg_read_file), which is not declared (catalog)."],
+            ["trial: trial_reader may read a file (pg_read_file), which is not declared (catalog)."],
         ),
         (
             "ALTER ROLE trial_app CREATEROLE",

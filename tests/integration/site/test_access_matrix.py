@@ -143,7 +143,8 @@ def database_statements(database: str) -> dict[str, list[str]]:
 
 def script(database: str) -> str:
     """Give psql's script for a database: each statement by itself and rolled back, its SQLSTATE said."""
-    lines = ["\\echo MATRIX connect 00000"]
+    # Who is read-only by default may end that, so it protects from nothing.
+    lines = ["\\echo MATRIX connect 00000", "SET default_transaction_read_only = off;"]
     tried = [(f"{letter}", each) for letter, some in database_statements(database).items() for each in some]
     for place, table in (each for each in read_table(TABLES) if each[0] == database):
         del place
@@ -152,7 +153,7 @@ def script(database: str) -> str:
             tried += [(f"{table}:s", "SELECT id, email, roles, created_at, is_active, last_login_at FROM public.users")]
     for number, (key, statement) in enumerate(tried):
         # A database is made outside of a transaction or not at all.
-        begin, end = ("", "DROP DATABASE IF EXISTS matrix;") if key == "D" else ("BEGIN READ WRITE;", "ROLLBACK;")
+        begin, end = ("", "DROP DATABASE IF EXISTS matrix;") if key == "D" else ("BEGIN;", "ROLLBACK;")
         lines += [begin, f"{statement} \\g /dev/null", f"\\echo MATRIX {key}#{number} :SQLSTATE", end]
     return "\n".join(lines) + "\n"
 
