@@ -107,7 +107,7 @@ SYSTEM_STATEMENTS = {
 }
 SERVER_STATEMENTS = {
     "COPY TO a file": f"COPY (SELECT 1) TO '{WRITE_FILE}'",
-    "COPY TO PROGRAM": "COPY (SELECT 1) TO PROGRAM 'true'",
+    "COPY TO PROGRAM": "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null'",
     # Who may not run a program is refused before the table is looked for.
     "COPY FROM PROGRAM": f"COPY {NAME} FROM PROGRAM 'true'",
     "CREATE ROLE": f"CREATE ROLE {NAME} NOLOGIN",

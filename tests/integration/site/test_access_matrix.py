@@ -128,7 +128,7 @@ def database_statements(database: str) -> dict[str, list[str]]:
         "s": ["CREATE SCHEMA matrix"],
         "t": ["CREATE TEMPORARY TABLE matrix (x integer)"],
         "f": ["COPY (SELECT 1) TO '/tmp/matrix'"],
-        "p": ["COPY (SELECT 1) TO PROGRAM 'true'"],
+        "p": ["COPY (SELECT 1) TO PROGRAM 'cat >/dev/null'"],
         "P": ["COPY matrix FROM PROGRAM 'true'"],
         "r": ["SELECT pg_read_file('/etc/hostname')"],
         "l": ["SELECT pg_ls_dir('.')"],
