@@ -362,7 +362,10 @@ def test_several_databases_in_one_call(server: Server, database: str, tmp_path: 
     server.sql("DROP DATABASE IF EXISTS amt_second WITH (FORCE)")
     server.sql("CREATE DATABASE amt_second")
     server.sql("CREATE TABLE one ()", db=database)
-    second = {"login_db": "amt_second", "definition": "CREATE TABLE two (id int); INSERT INTO two VALUES (1);"}
+    second: dict[str, Any] = {
+        "login_db": "amt_second",
+        "definition": "CREATE TABLE two (id int); INSERT INTO two VALUES (1);",
+    }
     second["rows"] = [{"table": "two", "key": ["id"]}]
     pair = [{"login_db": database, "definition": "CREATE TABLE one ();"}, second]
 
