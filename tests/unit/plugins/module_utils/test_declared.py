@@ -123,10 +123,10 @@ def test_the_sum_stays_below_the_memory(megabytes: int) -> None:
 
 
 def test_collections_of_a_name_come_with_those_of_the_same_column_and_model() -> None:
-    small = {"name": "docs", "model": "a", "dimensions": 4}
+    small: dict[str, Any] = {"name": "docs", "model": "a", "dimensions": 4}
     same, table = {**small, "name": "more"}, {**small, "name": "own", "table": "chunks"}
     older = {**small, "name": "older", "model": "b"}
-    databases = [
+    databases: list[dict[str, Any]] = [
         {"name": "one", "role": "r1", "collections": [small, same, table, older]},
         {"name": "two", "role": "r2", "collections": [small]},
         {"name": "none", "role": "r3"},
