@@ -258,6 +258,42 @@ def test_rows_that_violate_a_constraint_are_named_first(server: Server, database
         assert dump(server, database) == before
 
 
+@pytest.mark.parametrize(
+    ("partitions", "named"),
+    [
+        # The default partition holds a row that a new one would have to take.
+        (
+            "CREATE TABLE d PARTITION OF p DEFAULT; CREATE TABLE n PARTITION OF p FOR VALUES IN (7);",
+            "n: table (violated_constraint)",
+        ),
+        # A table becomes a partition that may not hold what it holds.
+        (
+            "CREATE TABLE d PARTITION OF p DEFAULT; CREATE TABLE own PARTITION OF p FOR VALUES IN (1);",
+            "own: table (violated_constraint)",
+        ),
+        # Other bounds, which leave out what is there.
+        ("CREATE TABLE d PARTITION OF p FOR VALUES IN (1);", "d: table (violated_constraint)"),
+    ],
+)
+def test_rows_that_a_partition_may_not_hold_are_named_first(
+    server: Server, database: str, call: Call, partitions: str, named: str
+) -> None:
+    parent, own = "CREATE TABLE p (a int) PARTITION BY LIST (a);", "CREATE TABLE own (a int);"
+    server.sql(f"{parent} {own} CREATE TABLE d PARTITION OF p DEFAULT", db=database)
+    server.sql("INSERT INTO p VALUES (7); INSERT INTO own VALUES (5)", db=database)
+    before = dump(server, database)
+    definition = parent + partitions + ("" if "TABLE own" in partitions else own)
+    for check in (True, False):
+        found = call(definition, state="present", allow=["all"], check=check)
+        assert found["failed"]
+        assert named in found["msg"]
+        assert dump(server, database) == before
+    server.sql("DELETE FROM p; DELETE FROM own", db=database)
+    made = call(definition, state="present", allow=["all"])
+    assert "msg" not in made, made["msg"]
+    assert call(definition)["in_sync"]
+
+
 def test_an_invalid_index_is_built_again(server: Server, database: str, call: Call) -> None:
     server.sql(SMALL, db=database)
     server.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'documents_category'::regclass", db=database)
