@@ -159,6 +159,31 @@ def _connection_limit(database: Mapping[str, Any]) -> Optional[int]:
     return (int(pool["size"]) + int(pool["overflow"])) * int(pool.get("workers") or 1)
 
 
+def collections_named(databases: list[dict[str, Any]], name: str, database: str = "") -> list[dict[str, Any]]:
+    """Return the collections of a name, of one database or of each, with what surrounds them.
+
+    Beside one stand those that declare the same model for the same column, which can only be brought to another together.
+    """
+    found = []
+    for each in databases:
+        collections = each.get("collections") or []
+        for collection in collections:
+            if collection["name"] != name or database not in ("", each["name"]):
+                continue
+            beside = [
+                other["name"]
+                for other in collections
+                if other is not collection and _of_column(other) == _of_column(collection)
+            ]
+            found.append({"database": each["name"], "role": each["role"], "collection": collection, "beside": beside})
+    return found
+
+
+def _of_column(collection: dict[str, Any]) -> tuple[Any, ...]:
+    table = collection.get("table", "langchain_pg_embedding")
+    return (table, *(collection.get(name) for name in ("collection_table", "column", "model", "dimensions")))
+
+
 def connection_files(
     databases: list[dict[str, Any]],
     passwords: Mapping[str, str],

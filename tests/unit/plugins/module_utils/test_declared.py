@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._budget import memory_settings
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
     access_declaration,
+    collections_named,
     connection_files,
     login_roles,
 )
@@ -119,3 +120,22 @@ def test_memory_settings(megabytes: int, buffers: str, cache: str, maintenance: 
 def test_the_sum_stays_below_the_memory(megabytes: int) -> None:
     given = {name: int(value.removesuffix("MB")) for name, value in memory_settings(megabytes * MEBIBYTE).items()}
     assert given["shared_buffers"] + 4 * given["maintenance_work_mem"] < megabytes
+
+
+def test_collections_of_a_name_come_with_those_of_the_same_column_and_model() -> None:
+    small: dict[str, Any] = {"name": "docs", "model": "a", "dimensions": 4}
+    same, table = {**small, "name": "more"}, {**small, "name": "own", "table": "chunks"}
+    older = {**small, "name": "older", "model": "b"}
+    databases: list[dict[str, Any]] = [
+        {"name": "one", "role": "r1", "collections": [small, same, table, older]},
+        {"name": "two", "role": "r2", "collections": [small]},
+        {"name": "none", "role": "r3"},
+    ]
+    both = collections_named(databases, "docs")
+    assert [(found["database"], found["role"], found["beside"]) for found in both] == [
+        ("one", "r1", ["more"]),
+        ("two", "r2", []),
+    ]
+    assert both[0]["collection"] == small
+    assert [found["database"] for found in collections_named(databases, "docs", "two")] == ["two"]
+    assert collections_named(databases, "") == []
