@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._access_compare import Right, Target
+from ansible_collections.ai_micro.postgres.plugins.module_utils._access_catalog import Target
+from ansible_collections.ai_micro.postgres.plugins.module_utils._access_compare import Right
 from ansible_collections.ai_micro.postgres.plugins.module_utils._access_declare import PUBLIC
 
 DENIED = "42501"

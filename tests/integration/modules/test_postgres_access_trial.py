@@ -11,7 +11,11 @@ from psycopg2 import sql
 
 from .conftest import Server
 
-ROLES = [{"name": "trial_app"}, {"name": "trial_app_2", "member_of": ["trial_app"]}, {"name": "trial_reader"}]
+ROLES: list[dict[str, Any]] = [
+    {"name": "trial_app"},
+    {"name": "trial_app_2", "member_of": ["trial_app"]},
+    {"name": "trial_reader"},
+]
 DATABASES: list[dict[str, Any]] = [
     {
         "name": "trial",

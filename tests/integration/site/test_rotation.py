@@ -81,7 +81,7 @@ def wait_for(path: Path, line: str) -> None:
 
 def come_in(instance: Instance, login: str, password: str, database: str) -> bool:
     """Say whether a login with a password comes in over TCP and TLS."""
-    account = {"user": login, "password": password, "dbname": database, "sslmode": "require"}
+    account: dict[str, Any] = {"user": login, "password": password, "dbname": database, "sslmode": "require"}
     refusal = ""
     try:
         psycopg2.connect(host="127.0.0.1", port=instance.port, **account).close()

@@ -19,7 +19,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import (
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._hba_judge import rule_problems
 
-DATABASES = [
+DATABASES: list[dict[str, Any]] = [
     {"name": "authdb", "role": "auth_service", "owner": "auth_owner"},
     {"name": "apidb", "role": "user_api_service", "client_certificate": True},
 ]

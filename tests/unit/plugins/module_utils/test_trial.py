@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.ai_micro.postgres.plugins.module_utils._access_compare import Right, Target
+from ansible_collections.ai_micro.postgres.plugins.module_utils._access_catalog import Target
+from ansible_collections.ai_micro.postgres.plugins.module_utils._access_compare import Right
 from ansible_collections.ai_micro.postgres.plugins.module_utils._trial import (
     Deviation,
     Expected,
