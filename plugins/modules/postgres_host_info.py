@@ -94,12 +94,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Operating system, names, addresses, user and memory of the host.
+  description: Operating system, names, addresses, user, CPUs and memory of the host.
   returned: success
   type: dict
   sample:
     addresses: [127.0.0.1, "::1", 192.0.2.10]
     codename: bookworm
+    cpus: 4
     euid: 0
     id: debian
     memory_bytes: 25282142208
@@ -202,6 +203,11 @@ adoption:
   returned: success
   type: dict
   sample: {id: 4f5e, kept_as: ai-micro-postgres-replaced, name: ai-micro-postgres, restart_policy: unless-stopped, running: true}
+restricted:
+  description: Whether the host holds the instance's rules about who may reach its port.
+  returned: success
+  type: bool
+  sample: false
 listeners:
   description: Who listens on the port, containers that mount the volume left out.
   returned: success
@@ -358,9 +364,11 @@ def main() -> None:
             "euid": os.geteuid(),
             "service_manager": _host.service_manager(),
             "memory_bytes": _host.memory_bytes(),
+            "cpus": _host.cpus(),
         },
         packages=_host.packages(params["packages"]),
         python=_host.python_libraries(params["python_libraries"]),
+        restricted=os.path.exists(os.path.join(params["directory"], "firewall", "firewall.sh")),
         listeners=name_listeners(params["port"], publishers, own),
         **remembered,
         **seen,
