@@ -126,6 +126,13 @@ class _Overrides:
             return computed
         return given * 8 if unit == "8kB" else given
 
+    def factor(self, name: str, computed: float) -> float:
+        row = {"name": name, "vartype": "real", "unit": "", "min_val": 1, "max_val": 1000}
+        try:
+            return float(parse(row, as_text(self.values.get(name, computed))))
+        except BadValue:
+            return computed
+
     def has(self, name: str) -> bool:
         return _overridden(name, self.values, "kB") is not None
 
@@ -143,7 +150,9 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
     # A tenth more than the build is predicted to take, as pgvector_collection asks; no more than a quarter of everything.
     usual = _clamp(limit * 6 // 100, LEAST_MAINTENANCE, 2 * KIBIBYTE**2)
     maintenance = given.memory("maintenance_work_mem", _whole(max(usual, min(wanted.build * 11 // 10, limit // 4))))
-    least_work = given.memory("work_mem", LEAST_WORK)
+    # A hash may take this times work_mem: with 1, what is counted is what is taken.
+    factor = given.factor("hash_mem_multiplier", 1.0)
+    least_work = int(given.memory("work_mem", LEAST_WORK) * factor)
 
     def rest(buffers: int, wal: int, work: int) -> int:
         taken = (
@@ -157,7 +166,7 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
         short = max(0, -rest(buffers, wal, least_work))
         buffers = max(LEAST_BUFFERS, buffers - short * 32 // 31 - 1) if short else buffers
         buffers = _whole(buffers)
-    spare = rest(buffers, wal, 0) // max(sessions, 1)
+    spare = int(rest(buffers, wal, 0) / max(sessions, 1) / factor)
     work = given.memory(
         "work_mem", max(LEAST_WORK, min(spare, max(4 * KIBIBYTE, limit // 4 // max(sessions, 1)))) // 64 * 64
     )
@@ -167,8 +176,7 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
         "shared_buffers": _text(buffers),
         "effective_cache_size": _text(_whole(limit * 60 // 100)),
         "work_mem": _text(work),
-        # A hash may take this times work_mem: with 1, what is counted is what is taken.
-        "hash_mem_multiplier": 1,
+        "hash_mem_multiplier": f"{factor:g}",
         "maintenance_work_mem": _text(maintenance),
         "autovacuum_work_mem": _text(autovacuum),
         "autovacuum_max_workers": vacuums,
@@ -188,7 +196,7 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
         Part("maintenance_work_mem", 1, maintenance),
         Part("autovacuum_work_mem", vacuums, autovacuum),
         Part("sessions and parallel workers", sessions, BACKEND),
-        Part("work_mem", sessions, work),
+        Part("work_mem" if factor == 1 else "work_mem x hash_mem_multiplier", sessions, int(work * factor)),
     ]
     return settings, parts
 
@@ -206,7 +214,7 @@ def _problems(settings: Mapping[str, Any], parts: list[Part], limit: int, wanted
     if total > limit:
         arithmetic = " + ".join(
             f"{part.total // KIBIBYTE} MB {part.name}"
-            + (f" ({part.times} x {part.each / KIBIBYTE:g} MB)" if part.times > 1 else "")
+            + (f" ({part.times} x {part.each / KIBIBYTE:.4g} MB)" if part.times > 1 else "")
             for part in parts
         )
         problems.append(
@@ -242,7 +250,7 @@ def memory_budget(
     problems = _problems(settings, parts, limit, wanted)
     maintenance = next(part.each for part in parts if part.name == "maintenance_work_mem")
     total = sum(part.total for part in parts)
-    rows = [(part.name, f"{part.times} x {part.each / KIBIBYTE:g}", part.total / KIBIBYTE) for part in parts]
+    rows = [(part.name, f"{part.times} x {part.each / KIBIBYTE:.4g}", part.total / KIBIBYTE) for part in parts]
     rows += [("sum", "", total / KIBIBYTE), ("may be used", "", limit / KIBIBYTE)]
     return {
         "settings": {**settings, **_DISKS[disk]},

@@ -377,7 +377,7 @@ def test_setting_that_needs_a_restart_is_in_force_after_the_run(provisioned: Ins
         postgres_instance_restart_permitted=False,
     )
     said = "max_connections, shared_preload_libraries: changed, and in force only after a restart"
-    assert said in waiting.text
+    assert waiting.text.count(said) == 1, waiting.output
     assert provisioned.sql("SHOW max_connections") == "100"
     assert provisioned.play("restart").code == 0
     assert provisioned.sql("SHOW max_connections") == "120"

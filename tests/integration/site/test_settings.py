@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import time
 from typing import Any
 
 import pytest
 from instance import Instance, run
-
-
-@pytest.fixture
-def settled(hardened: Instance) -> Iterator[Instance]:
-    """Give the shared instance, and have it as it was afterwards."""
-    yield hardened
-    hardened.site("--tags", "instance")
 
 
 def configuration(instance: Instance) -> str:
@@ -23,29 +17,44 @@ def configuration(instance: Instance) -> str:
     return instance.sql(files) + instance.sql(settings)
 
 
+def volumes_of_the_proof(instance: Instance, begun: float) -> list[str]:
+    """Return the volumes that the throw-away server was given since a moment; the image declares one, which would be left behind."""
+    command = ("docker", "events", "--since", f"{begun:.3f}", "--until", f"{time.time():.3f}", "--format", "{{json .}}")
+    events = [json.loads(line) for line in run(*command).stdout.splitlines()]
+    proofs = {
+        event["Actor"]["ID"]
+        for event in events
+        if (event["Type"], event["Action"]) == ("container", "create")
+        and event["Actor"]["Attributes"]["name"] == f"{instance.name}-proof"
+    }
+    assert len(proofs) == 1
+    return [
+        event["Actor"]["ID"]
+        for event in events
+        if event["Type"] == "volume" and event["Actor"]["Attributes"].get("container") in proofs
+    ]
+
+
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
         ({"no_such_setting": "1"}, 'unrecognized configuration parameter "no_such_setting"'),
         ({"no.such": "1"}, "no.such: no such setting"),
         ({"work_mem": "1kB"}, '1 kB is outside the valid range for parameter "work_mem" (64 .. 2147483647)'),
-        ({"max_connections": 300000}, 'is outside the valid range for parameter "max_connections"'),
-        ({"deadlock_timeout": "1 fortnight"}, 'invalid value for parameter "deadlock_timeout": "1 fortnight"'),
         ({"maintenance_work_mem": "64XB"}, 'HINT: Valid units for this parameter are "B", "kB", "MB", "GB", and "TB".'),
-        ({"shared_buffers": "lots"}, 'invalid value for parameter "shared_buffers": "lots"'),
         ({"log_statement": "some"}, "HINT: Available values: none, ddl, mod, all."),
     ],
 )
 def test_wrong_setting_stops_the_run_with_the_reason(hardened: Instance, settings: dict[str, Any], reason: str) -> None:
     before, configured = hardened.snapshot(), configuration(hardened)
-    volumes = run("docker", "volume", "ls", "-q").stdout.split()
+    begun = time.time()
     refused = hardened.refused("--tags", "instance", postgres_instance_settings=settings)
     assert reason in refused.text, refused.output
     assert "so nothing was replaced" in refused.text
     assert refused.count("changed") == 0
     assert hardened.snapshot() == before
     assert configuration(hardened) == configured
-    assert [name for name in run("docker", "volume", "ls", "-q").stdout.split() if name not in volumes] == []
+    assert volumes_of_the_proof(hardened, begun) == []
 
 
 def test_wrong_setting_of_a_new_instance_leaves_nothing_of_it(instance: Instance) -> None:
@@ -56,74 +65,75 @@ def test_wrong_setting_of_a_new_instance_leaves_nothing_of_it(instance: Instance
     assert not (instance.directory / "postgresql").exists()
 
 
-def test_setting_of_any_spelling_takes_the_place_of_the_roles(settled: Instance) -> None:
-    given = {"TimeZone": "Europe/Berlin", "WORK_MEM": "5MB", "temp_tablespaces": [], "cluster_name": "it's"}
-    settled.site("--tags", "instance", postgres_instance_settings=given, postgres_instance_restart_permitted=False)
-    assert (settled.sql("SHOW timezone"), settled.sql("SHOW work_mem")) == ("Europe/Berlin", "5MB")
-    again = settled.site(
-        "--tags", "instance", postgres_instance_settings=given, postgres_instance_restart_permitted=False
-    )
-    assert again.count("changed") == 0
+def test_setting_of_any_spelling_takes_the_place_of_the_roles_without_a_restart(hardened: Instance) -> None:
+    begun = hardened.sql("SELECT pg_postmaster_start_time()")
+    given = {"TimeZone": "Europe/Berlin", "WORK_MEM": "3MB", "temp_tablespaces": [], "application_name": "it's"}
+    hardened.site("--tags", "instance", postgres_instance_settings=given)
+    assert (hardened.sql("SHOW timezone"), hardened.sql("SHOW work_mem")) == ("Europe/Berlin", "3MB")
+    assert hardened.site("--tags", "instance", postgres_instance_settings=given).count("changed") == 0
+    hardened.site("--tags", "instance")
+    assert (hardened.sql("SHOW timezone"), hardened.sql("SHOW work_mem")) == ("UTC", "4MB")
+    assert hardened.sql("SELECT pg_postmaster_start_time()") == begun
 
 
-def test_file_changed_by_hand_is_seen_and_put_right(settled: Instance) -> None:
-    path = settled.directory / "postgresql" / "postgresql.conf"
+def test_file_changed_by_hand_is_seen_and_put_right(hardened: Instance) -> None:
+    path = hardened.directory / "postgresql" / "postgresql.conf"
     text = path.read_text()
     path.write_text(text + "work_mem = 77MB\nlog_statement = none\n")
-    settled.sql("SELECT pg_reload_conf()")
-    check = settled.site("--tags", "instance", "--check", "--diff")
+    hardened.sql("SELECT pg_reload_conf()")
+    check = hardened.site("--tags", "instance", "--check", "--diff")
     assert check.count("changed") >= 1
     assert "-work_mem = 77MB" in check.output
-    assert settled.sql("SHOW work_mem") == "77MB"
-    assert settled.site("--tags", "instance").count("changed") == 1
-    assert (path.read_text(), settled.sql("SHOW work_mem"), settled.sql("SHOW log_statement")) == (text, "4MB", "ddl")
+    assert hardened.sql("SHOW work_mem") == "77MB"
+    assert hardened.site("--tags", "instance").count("changed") == 1
+    assert (path.read_text(), hardened.sql("SHOW work_mem"), hardened.sql("SHOW log_statement")) == (text, "4MB", "ddl")
 
 
-def test_restart_happens_only_where_it_is_permitted(settled: Instance) -> None:
-    """A setting of the start, changed by hand and brought into force by hand."""
-    settled.sql("ALTER SYSTEM SET max_connections = 140")
-    settled.sql("ALTER SYSTEM SET work_mem = '99MB'")
-    run("docker", "restart", settled.name)
-    assert settled.play("start").code == 0
-    assert (settled.sql("SHOW max_connections"), settled.sql("SHOW work_mem")) == ("140", "99MB")
-    begun = settled.sql("SELECT pg_postmaster_start_time()")
+def test_restart_happens_only_where_it_is_permitted(hardened: Instance) -> None:
+    """A setting of the server's start, changed by hand and brought into force by hand."""
+    hardened.sql("ALTER SYSTEM SET max_connections = 140")
+    hardened.sql("ALTER SYSTEM SET work_mem = '99MB'")
+    hardened.sql("ALTER DATABASE authdb SET work_mem = '50MB'")
+    run("docker", "restart", hardened.name)
+    assert hardened.play("start").code == 0
+    assert (hardened.sql("SHOW max_connections"), hardened.sql("SHOW work_mem")) == ("140", "99MB")
+    begun = hardened.sql("SELECT pg_postmaster_start_time()")
 
-    check = settled.site("--tags", "instance", "--check", "--diff")
+    check = hardened.site("--tags", "instance", "--check", "--diff")
     assert check.count("changed") == 1
     assert "-max_connections = 140" in check.output
     assert "+max_connections = 100" in check.output
-    verify = settled.play("verify", "--tags", "instance")
+    for_sessions = "ALTER DATABASE authdb SET work_mem=50MB: comes before the declared value"
+    assert for_sessions in check.text
+    verify = hardened.play("verify", "--tags", "instance")
     assert verify.code != 0
+    assert for_sessions in verify.text
+    hardened.sql("ALTER DATABASE authdb RESET work_mem")
     assert "max_connections is 140, not 100" in verify.text
     assert "work_mem is 99MB, not 4MB" in verify.text
 
-    waiting = settled.site("--tags", "instance", postgres_instance_restart_permitted=False)
+    # The line is said as long as it is true.
     line = "max_connections: changed, and in force only after a restart, which postgres_instance_restart_permitted does not permit"
-    assert waiting.text.count(line) == 1, waiting.output
-    assert (settled.sql("SHOW max_connections"), settled.sql("SHOW work_mem")) == ("140", "4MB")
-    assert settled.sql("SELECT pg_postmaster_start_time()") == begun
+    for changed in (1, 0):
+        waiting = hardened.site("--tags", "instance", postgres_instance_restart_permitted=False)
+        assert waiting.text.count(line) == 1, waiting.output
+        assert waiting.count("changed") == changed
+    assert (hardened.sql("SHOW max_connections"), hardened.sql("SHOW work_mem")) == ("140", "4MB")
+    assert hardened.sql("SELECT pg_postmaster_start_time()") == begun
 
-    settled.site("--tags", "instance")
-    assert settled.sql("SHOW max_connections") == "100"
-    assert settled.sql("SELECT pg_postmaster_start_time()") != begun
-    assert settled.site("--tags", "instance").count("changed") == 0
-
-
-def test_reload_is_enough_for_what_needs_no_restart(settled: Instance) -> None:
-    begun = settled.sql("SELECT pg_postmaster_start_time()")
-    settled.site("--tags", "instance", postgres_instance_settings={"work_mem": "6MB"})
-    assert settled.sql("SHOW work_mem") == "6MB"
-    assert settled.sql("SELECT pg_postmaster_start_time()") == begun
+    assert hardened.site("--tags", "instance", "--check").count("changed") == 1
+    hardened.site("--tags", "instance")
+    assert hardened.sql("SHOW max_connections") == "100"
+    assert hardened.sql("SELECT pg_postmaster_start_time()") != begun
+    assert hardened.site("--tags", "instance").count("changed") == 0
 
 
-def test_container_is_replaced_only_where_a_restart_is_permitted(settled: Instance) -> None:
-    before = settled.inspect()["Id"]
-    waiting = settled.site(
+def test_container_is_replaced_only_where_a_restart_is_permitted(hardened: Instance) -> None:
+    before = hardened.inspect()["Id"]
+    waiting = hardened.site(
         "--tags", "instance", postgres_instance_shm_size_mb=300, postgres_instance_restart_permitted=False
     )
-    line = f"The container {settled.name} differs from the declared in shm_size: to replace it restarts the server"
+    line = f"The container {hardened.name} differs from the declared in shm_size: to replace it restarts the server"
     assert waiting.text.count(line) == 1, waiting.output
     assert waiting.count("changed") == 0
-    assert settled.inspect()["Id"] == before
-    settled.site("--tags", "instance", postgres_instance_shm_size_mb=300)
-    assert settled.inspect()["HostConfig"]["ShmSize"] == 300 << 20
+    assert hardened.inspect()["Id"] == before

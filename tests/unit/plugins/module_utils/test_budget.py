@@ -59,7 +59,7 @@ def test_the_sum_never_exceeds_the_memory_or_is_a_problem(memory: int, cpus: int
         + megabytes(settings["wal_buffers"])
         + megabytes(settings["maintenance_work_mem"])
         + settings["autovacuum_max_workers"] * megabytes(settings["autovacuum_work_mem"])
-        + sessions * (2 + megabytes(settings["work_mem"]) * settings["hash_mem_multiplier"])
+        + sessions * (2 + megabytes(settings["work_mem"]) * float(settings["hash_mem_multiplier"]))
     )
     assert settings["max_connections"] >= 90 * workers + settings["superuser_reserved_connections"]
     assert settings["max_parallel_workers"] <= settings["max_worker_processes"]
@@ -105,6 +105,11 @@ def test_overrides_count_as_they_are_given_and_the_rest_makes_room() -> None:
     assert given["problems"] == []
     assert len(budget(2048, shared_buffers="2GB")["problems"]) == 1
     assert len(budget(2048, work_mem="64MB")["problems"]) == 1
+    assert budget(2048, work_mem="8MB")["problems"] == []
+    assert len(budget(2048, work_mem="8MB", hash_mem_multiplier=2.0)["problems"]) == 1
+    assert megabytes(budget(2048, hash_mem_multiplier=2)["settings"]["work_mem"]) <= megabytes(
+        plain["settings"]["work_mem"]
+    )
     assert budget(2048, Shared_Buffers=32768)["settings"]["shared_buffers"] == "256MB"
     assert budget(2048, maintenance_work_mem="512MB")["shm_mb"] == 576
     assert budget(2048, wal_buffers="64kB")["settings"]["wal_buffers"] == "64kB"
