@@ -23,7 +23,8 @@ MARK = f"Nightingale{secrets.token_hex(4)}"
 RUNS = (
     ("site", "first"),
     ("verify", "first"),
-    ("site", "second"),
+    ("rotate_secrets", "second"),
+    ("site", "third"),
 )
 PLACES = ("/etc", "/root", "/run", "/tmp", "/var/backups", "/var/cache", "/var/log", "/var/tmp")
 LARGEST = 64 << 20
@@ -102,6 +103,7 @@ def marked(image: str, tmp_path: Path) -> Iterator[Instance]:
         "postgres_instance_audit": ["all"],
         "postgres_instance_settings": {"log_min_duration_statement": 0},
         "postgres_backup_enabled": True,
+        "postgres_databases_rotate_grace": 1,
     }
     made = Instance(f"amt-canary{SUFFIX}", 25465, tmp_path / "secrets", image, switches)
     made.folder.mkdir()
