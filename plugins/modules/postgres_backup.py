@@ -208,8 +208,8 @@ def take(module: AnsibleModule) -> dict[str, Any]:
     output = call(module, *words, doing="take the backup")
     now = look(module)
     made = taken(output, now)
-    if not made:
-        module.fail_json(msg="pgBackRest reported success, but lists no new backup: run again.")
+    if made is None:
+        return module.fail_json(msg="pgBackRest reported success, but lists no new backup: run again.")
     return {"backup": shown(made), "backups": len(now.backups)}
 
 

@@ -110,7 +110,9 @@ def test_sessions_are_sent_away_and_those_that_come_meanwhile_get_the_new_one(pa
     copied(pair)
     pair.live.sql("UPDATE item SET state = 'old'", db=DATABASE)
     idle = pair.live.connect(DATABASE)
-    stop, seen, errors = threading.Event(), set(), []
+    stop = threading.Event()
+    seen: set[str] = set()
+    errors: list[str] = []
 
     def client() -> None:
         while not stop.is_set():

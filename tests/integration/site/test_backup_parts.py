@@ -178,7 +178,7 @@ def test_one_database_comes_back_and_goes_again(backed: Instance) -> None:
     assert f"give -e confirm_restore={NAME}" in asked.text
     started = backed.inspect()["State"]["StartedAt"]
     said = restored(backed, *target)
-    assert "authdb with 1 tables and 4 rows" in said
+    assert "What was served before is kept in the database authdb_kept_" in said
     assert users(backed) == before
     assert reads_as_service(backed) == "4"
     assert backed.sql("SELECT count(*) FROM profiles", "apidb") == "2"
