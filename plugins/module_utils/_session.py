@@ -101,6 +101,17 @@ class Module(Protocol):
     def fail_json(self, msg: str, **kwargs: Any) -> NoReturn: ...
 
 
+class Elsewhere:
+    """A module as it would be at another server's socket, with the same user."""
+
+    def __init__(self, module: Module, socket: str) -> None:
+        self._module = module
+        self.params = {**module.params, "login_host": "", "login_unix_socket": socket}
+
+    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
+        self._module.fail_json(msg=msg, **kwargs)
+
+
 def argument_spec(login_db: bool = False) -> dict[str, Any]:
     """Connection options, named as community.postgresql names them, so one module_defaults group serves both."""
     spec: dict[str, Any] = {
@@ -320,19 +331,29 @@ def session(module: Module, db: str, autocommit: bool = False, readonly: bool = 
     """
     opened = open_session(module, db, autocommit, readonly)
     try:
-        yield opened
-        if not autocommit:
-            opened.commit()
+        with explained(module, db):
+            yield opened
+            if not autocommit:
+                opened.commit()
+    finally:
+        # Closing without a commit rolls back.
+        opened.connection.close()
+
+
+@contextmanager
+def explained(module: Module, db: str) -> Iterator[None]:
+    """End the module with one sentence for whatever psycopg2 raises inside; C(db) is where nothing better is known."""
+    try:
+        yield
     except psycopg2.Error as error:
         message = error.diag.message_primary or str(error)
-        module.fail_json(msg=without_secret(statement_sentence(error.pgcode, message, db), _password(module)))
+        cursor = getattr(error, "cursor", None)
+        where = cursor.connection.info.dbname if cursor is not None and not cursor.connection.closed else db
+        module.fail_json(msg=without_secret(statement_sentence(error.pgcode, message, where), _password(module)))
     except UnicodeError:
         module.fail_json(
             msg=f"Database {db} holds a name that is not valid UTF-8 (its encoding is probably SQL_ASCII): rename it."
         )
-    finally:
-        # Closing without a commit rolls back.
-        opened.connection.close()
 
 
 def _password(module: Module) -> str:
@@ -341,10 +362,12 @@ def _password(module: Module) -> str:
 
 __all__ = [
     "HAS_PSYCOPG2",
+    "Elsewhere",
     "Module",
     "Session",
     "argument_spec",
     "connection_arguments",
+    "explained",
     "open_session",
     "require_psycopg2",
     "session",

@@ -14,6 +14,9 @@ description:
   - O(state=ready) creates the stanza where it is missing, checks that WAL reaches the repository, and refuses a repository that holds the backups of
     another cluster.
   - O(state=taken) takes a backup. A differential or incremental one becomes a full one where there is none yet.
+  - O(state=expired) removes what is older than wanted. A full backup goes with those that build on it, unless one of them is among the last
+    O(generations) that were verified, or carries the annotation C(keep). Of what is older than O(full_days), the newest stays, since WAL leads from it to
+    the first moment of those days.
 requirements:
   - the docker command on the host that runs the module
 attributes:
@@ -38,8 +41,9 @@ options:
     description:
       - V(ready) has the stanza there.
       - V(taken) takes a backup now.
+      - V(expired) removes what is too old, and the records of what is not there any more.
     type: str
-    choices: [ready, taken]
+    choices: [ready, taken, expired]
     default: ready
   system_identifier:
     description: The cluster's system identifier; a stanza of another one is refused.
@@ -54,9 +58,20 @@ options:
     choices: [full, diff, incr]
     default: incr
   annotations:
-    description: Words to remember with the backup, shown by C(pgbackrest info).
+    description: Words to remember with the backup, shown by C(pgbackrest info). One that is named C(keep) keeps the backup until somebody removes it.
     type: dict
     default: {}
+  catalog:
+    description: Directory of the host with the records of verified backups, with O(state=expired).
+    type: path
+  full_days:
+    description: Days that full backups are kept, with O(state=expired).
+    type: int
+    default: 30
+  generations:
+    description: How many verified full backups are kept however old they are, with O(state=expired).
+    type: int
+    default: 2
 seealso:
   - module: ai_micro.postgres.postgres_backup_info
 """
@@ -78,6 +93,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+expired:
+  description: Labels of the full backups that were removed with those that build on them, or would be.
+  returned: with O(state=expired)
+  type: list
+  elements: str
+  sample: [20261025-234256F]
 backup:
   description: The backup that was taken; sizes in bytes, times in seconds since 1970, its duration in seconds.
   returned: with O(state=taken), out of check mode
@@ -99,6 +120,8 @@ backups:
   sample: 1
 """
 
+import os
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -112,6 +135,10 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     taken,
     usable,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._retention import judge
+
+# More than there ever are: what is removed is named, and pgBackRest's own rule shall remove nothing else.
+EVERY = 9999999
 
 
 def call(module: AnsibleModule, *words: str, doing: str = "") -> str:
@@ -153,18 +180,55 @@ def ready(module: AnsibleModule, found: Stanza) -> bool:
     return True
 
 
+def expire(module: AnsibleModule, found: Stanza) -> list[str]:
+    """Remove what is too old, with its WAL and its records, and say what it was."""
+    given = module.params
+    records = os.path.join(given["catalog"], "verified")
+    names = os.listdir(records) if os.path.isdir(records) else []
+    verified = {name[: -len(".json")] for name in names if name.endswith(".json")}
+    verdict = judge(found.backups, verified, int(time.time()), given["full_days"], given["generations"])
+    if module.check_mode:
+        return verdict.outdated
+    for label in verdict.outdated:
+        call(module, f"--set={label}", "expire", doing=f"remove the backup {label}")
+    if found.backups:
+        words = ("--repo1-retention-full-type=count", f"--repo1-retention-full={EVERY}")
+        wal = ("--repo1-retention-archive-type=full", f"--repo1-retention-archive={verdict.wal_from}")
+        call(module, *words, *wal, "expire", doing="remove WAL that leads to no backup")
+    present = {backup.label for backup in look(module).backups}
+    for label in verified - present:
+        os.remove(os.path.join(records, f"{label}.json"))
+    return verdict.outdated
+
+
+def take(module: AnsibleModule) -> dict[str, Any]:
+    """Take a backup, and return it."""
+    notes = [f"--annotation={name}={value}" for name, value in sorted(module.params["annotations"].items())]
+    words = (f"--type={module.params['type']}", "--no-expire-auto", "--log-level-console=info", *notes, "backup")
+    output = call(module, *words, doing="take the backup")
+    now = look(module)
+    made = taken(output, now)
+    if made is None:
+        return module.fail_json(msg="pgBackRest reported success, but lists no new backup: run again.")
+    return {"backup": shown(made), "backups": len(now.backups)}
+
+
 def main() -> None:
     """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "container": {"type": "str", "required": True},
             "stanza": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["ready", "taken"], "default": "ready"},
+            "state": {"type": "str", "choices": ["ready", "taken", "expired"], "default": "ready"},
             "system_identifier": {"type": "str"},
             "accept": {"type": "str", "default": ""},
             "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "incr"},
             "annotations": {"type": "dict", "default": {}},
+            "catalog": {"type": "path"},
+            "full_days": {"type": "int", "default": 30},
+            "generations": {"type": "int", "default": 2},
         },
+        required_if=[("state", "expired", ["catalog"])],
         supports_check_mode=True,
     )
     found = look(module)
@@ -172,15 +236,15 @@ def main() -> None:
     if module.params["state"] == "taken":
         result["changed"] = True
         if not module.check_mode:
-            notes = [f"--annotation={name}={value}" for name, value in sorted(module.params["annotations"].items())]
-            words = (f"--type={module.params['type']}", "--log-level-console=info", *notes, "backup")
-            output = call(module, *words, doing="take the backup")
-            now = look(module)
-            made = taken(output, now)
-            if not made:
-                module.fail_json(msg="pgBackRest reported success, but lists no new backup: run again.")
-            else:
-                result.update(backup=shown(made), backups=len(now.backups))
+            result.update(take(module))
+    elif module.params["state"] == "expired":
+        try:
+            result["expired"] = expire(module, found)
+        except OSError as error:
+            module.fail_json(
+                msg=f"The catalogue {module.params['catalog']} cannot be tidied: {error.filename}: {error.strerror}."
+            )
+        result["changed"] = result["changed"] or bool(result["expired"])
     module.exit_json(**result)
 
 

@@ -39,6 +39,9 @@ options:
     description: Directory of the host with the records of verified backups.
     type: path
     required: true
+  dumps:
+    description: Directory of the host with the dumps of M(ai_micro.postgres.postgres_dump); without it none are listed.
+    type: path
   max_age:
     description: Age of the newest backup in seconds above which there is a warning.
     type: int
@@ -59,6 +62,7 @@ EXAMPLES = r"""
     container: ai-micro-postgres
     stanza: ai-micro-postgres
     catalog: /var/backups/ai-micro-postgres/catalog
+    dumps: /var/backups/ai-micro-postgres/dumps
   register: backups
 
 - name: Warn
@@ -84,6 +88,18 @@ backups:
       damaged: false
       annotations: {}
       verified_at: "2026-11-25T23:43:20Z"
+dumps:
+  description: The dumps, oldest first; age in seconds, size in bytes, and whether every file is there as it was written.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - label: 20261125-234256F
+      restore_point: verify_20261125-234256F
+      databases: [authdb, apidb, admindb]
+      age: 120
+      size: 23412
+      whole: true
 rpo_seconds:
   description: Seconds of work that would be lost with the host now, 0 where all that was written is in the repository.
   returned: always
@@ -113,6 +129,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _dumps
 from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
     Limits,
     newest_verified,
@@ -156,6 +173,7 @@ def main() -> None:
         container={"type": "str", "required": True},
         stanza={"type": "str", "required": True},
         catalog={"type": "path", "required": True},
+        dumps={"type": "path"},
         max_age={"type": "int", "default": 86400},
         max_rpo={"type": "int", "default": 300},
     )
@@ -169,6 +187,7 @@ def main() -> None:
         archiver = opened.query(ARCHIVER_SQL)[0]
     try:
         records = read_records(given["catalog"])
+        generations = _dumps.read_generations(given["dumps"]) if given["dumps"] else []
     except (OSError, ValueError) as error:
         module.fail_json(
             msg=f"The catalogue {given['catalog']} cannot be read ({error}): correct or remove the file that it names."
@@ -181,10 +200,14 @@ def main() -> None:
             {**shown(each), "age": now - each.ended, "verified_at": records.get(each.label, {}).get("verified_at")}
             for each in found.backups
         ],
+        dumps=[_dumps.shown(each, now) for each in generations],
         rpo_seconds=archiver["rpo_seconds"],
         rto_seconds=verified["restored_in"] if verified else None,
         last_archived_wal=archiver["last_archived_wal"],
-        warnings_found=warnings(found.backups, records, archiver, now, Limits(given["max_age"], given["max_rpo"])),
+        warnings_found=[
+            *warnings(found.backups, records, archiver, now, Limits(given["max_age"], given["max_rpo"])),
+            *_dumps.warnings(generations, given["dumps"] or ""),
+        ],
     )
 
 

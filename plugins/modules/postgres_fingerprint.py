@@ -122,7 +122,12 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._fingerprint imp
     read_database,
     read_roles,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, argument_spec, open_session
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import (
+    Session,
+    argument_spec,
+    explained,
+    open_session,
+)
 
 
 def main() -> None:
@@ -150,28 +155,29 @@ def main() -> None:
         return read_database(session, given["sample_above"], given["sample_percent"], known.get(name))
 
     result: dict[str, Any] = {"changed": False}
-    if given["restore_point"] and not module.check_mode:
-        try:
-            with moment(
-                opened, given["databases"], given["restore_point"], given["lock_timeout"], given["attempts"]
-            ) as found:
-                sessions = found.pop("sessions")
-                # Of the same moment as the rows: a role that is made while they are read is in no copy.
-                roles = read_roles(sessions[first])
-                databases = {name: read(name, session) for name, session in sessions.items()}
-                result["moment"] = found
-        except Busy as error:
-            module.fail_json(
-                msg=f"No moment was found in {given['attempts']} attempts in which nobody writes ({error}): end the transaction that holds the table, or "
-                "raise lock_timeout."
-            )
-    else:
-        databases = {}
-        for name in given["databases"]:
-            with closing(opened(name)) as session:
-                databases[name] = read(name, session)
-        with closing(opened(first)) as session:
-            roles = read_roles(session)
+    with explained(module, first):
+        if given["restore_point"] and not module.check_mode:
+            try:
+                with moment(
+                    opened, given["databases"], given["restore_point"], given["lock_timeout"], given["attempts"]
+                ) as found:
+                    sessions = found.pop("sessions")
+                    # Of the same moment as the rows: a role that is made while they are read is in no copy.
+                    roles = read_roles(sessions[first])
+                    databases = {name: read(name, session) for name, session in sessions.items()}
+                    result["moment"] = found
+            except Busy as error:
+                module.fail_json(
+                    msg=f"No moment was found in {given['attempts']} attempts in which nobody writes ({error}): end the transaction that holds the table, or "
+                    "raise lock_timeout."
+                )
+        else:
+            databases = {}
+            for name in given["databases"]:
+                with closing(opened(name)) as session:
+                    databases[name] = read(name, session)
+            with closing(opened(first)) as session:
+                roles = read_roles(session)
     result["fingerprint"] = {"roles": roles, "databases": databases}
     result["differences"] = differences(given["expected"], result["fingerprint"]) if given["expected"] else []
     module.exit_json(**result)

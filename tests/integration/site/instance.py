@@ -167,8 +167,8 @@ class Instance:
         firewall = self.directory / "firewall" / "firewall.sh"
         if firewall.exists():
             run(str(firewall), "remove", check=False)
-        for suffix in ("", "-init", "-proof", "-verify"):
+        for suffix in ("", "-init", "-proof", "-verify", "-restore"):
             run("docker", "rm", "-f", self.name + suffix, check=False)
-        run("docker", "volume", "rm", "-f", self.volume, f"{self.name}_verify", check=False)
+        run("docker", "volume", "rm", "-f", self.volume, f"{self.name}_verify", f"{self.name}_restore", check=False)
         for directory in (self.directory, self.repository):
             shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, ai-micro-service team
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A database made of a dump, beside the one that it was dumped from: how it is created, and whether it holds the same.
+
+Both lie on servers that nobody else writes to, or that nobody else can enter. Rows are compared as a fingerprint compares them, but for
+tables above a limit, of which the rows are counted: after a dump they lie on other pages, so no sample of pages is the same on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._fingerprint import (
+    HASH_SQL,
+    ROWS_SQL,
+    SETTINGS_SQL,
+    TABLES_SQL,
+    table_differences,
+    table_of,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema import deparse
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import settle, take_snapshot
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.compare import compare, sentence
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.scratch import LIKENESS_SQL, likeness_clause
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, sql
+
+# What an extension brings is created by it, and no dump holds its rows.
+MEMBERS_SQL = """
+SELECT n.nspname || '.' || c.relname AS name FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_class c ON c.oid = d.objid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'e' AND c.relkind = 'r'
+"""
+SEQUENCES_SQL = """
+SELECT schemaname || '.' || sequencename AS name, COALESCE(last_value::text, '') AS value FROM pg_catalog.pg_sequences
+UNION ALL SELECT 'large objects', pg_catalog.count(*)::text FROM pg_catalog.pg_largeobject_metadata ORDER BY 1
+"""
+
+
+def create(server: Session, source: Session, name: str) -> None:
+    """Create an empty database with the source's encoding and locale, which nobody but a superuser may enter."""
+    likeness = likeness_clause(source.query(LIKENESS_SQL)[0])
+    statement = sql.SQL("CREATE DATABASE {} {} CONNECTION LIMIT 0").format(sql.Identifier(name), sql.SQL(likeness))
+    server.execute(statement)
+
+
+def drop(server: Session, name: str) -> None:
+    server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def differences(source: Session, copy: Session, hash_up_to: int) -> tuple[list[str], dict[str, Any]]:
+    """Name what a copy has not as its source has it, a sentence each; and what the source holds, by table."""
+    wanted = read_rows(source, hash_up_to)
+    found = table_differences(wanted, read_rows(copy, hash_up_to, wanted))
+    theirs, ours = source.query(SEQUENCES_SQL), copy.query(SEQUENCES_SQL)
+    found += [f"{row['name']} is {row['value'] or 'unused'} in the source" for row in theirs if row not in ours]
+    return [*found, *schema_differences(source, copy)], wanted
+
+
+def read_rows(session: Session, hash_up_to: int, known: Optional[Mapping[str, Any]] = None) -> dict[str, Any]:
+    """Count and hash the rows of each table; of a large one, or of one that was large in the source, count them."""
+    session.query(SETTINGS_SQL)
+    members = {row["name"] for row in session.query(MEMBERS_SQL)}
+    tables: dict[str, Any] = {}
+    for row in session.query(TABLES_SQL):
+        name = f"{row['schema']}.{row['name']}"
+        if row["kind"] != "r" or name in members:
+            continue
+        table = table_of(row)
+        hashed = known[name]["hash"] is not None if known and name in known else row["bytes"] <= hash_up_to
+        statement = sql.SQL(HASH_SQL).format(table=table, sampled=sql.SQL(""))
+        tables[name] = {
+            "rows": session.query(sql.SQL(ROWS_SQL).format(table=table))[0]["rows"],
+            "hash": session.query(statement)[0]["hash"] if hashed else None,
+        }
+    return tables
+
+
+def schema_differences(source: Session, copy: Session) -> list[str]:
+    """Compare every object but the databases themselves; a text that a dump has only spelled otherwise is no difference."""
+    for session in (source, copy):
+        settle(session)
+    expected, actual = take_snapshot(source), take_snapshot(copy)
+    drift = [item for item in compare(expected, actual) if item.kind != "database"]
+    doubtful = deparse.questionable(drift)
+    if doubtful:
+        with copy.transaction():
+            spelled = [item for item in doubtful if deparse.same(copy, item, expected, actual)]
+        drift = [item for item in drift if item not in spelled]
+    return [sentence(item) for item in drift]
+
+
+def total(tables: Mapping[str, Any]) -> int:
+    return sum(table["rows"] for table in tables.values())
+
+
+def listed(found: Sequence[str], limit: int = 5) -> str:
+    """Join what was found, the first ones in words."""
+    rest = f" and {len(found) - limit} more" if len(found) > limit else ""
+    return "; ".join(found[:limit]) + rest
