@@ -38,7 +38,7 @@ versions: venv-dev ## The suite's core part on every supported ansible-core
 	@.venv/bin/python scripts/test.py versions
 fresh: venv-dev ## make site on a bare host, twice
 	@.venv/bin/python -m pytest tests/fresh $(ARGS)
-bench: venv-dev ## Times of make site against a plain script, of a second run, and of comparing schemas
+bench: venv-dev ## Times of make site against a plain script, of a second run, of comparing schemas, and pgbench
 	@.venv/bin/python scripts/bench.py $(ARGS)
 docs: venv-dev ## Regenerate the variable tables of the roles' READMEs from their argument specs
 	@.venv/bin/python scripts/docs.py

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, one run over more hosts, and
-the comparison of a database with its definition against other programs.
+the comparison of a database with its definition against other programs, and pgbench against stock settings.
 
 Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both. Scale has hosts
 that hold Engine and image, reached over SSH: what grows with their number is the run, not the one machine that they all are here.
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from scripts.bench_pgbench import measure_pgbench  # noqa: E402
 from scripts.bench_schema import measure_schema  # noqa: E402
 from tests.hosts.fleet import Fleet  # noqa: E402
 from tests.hosts.host import Host  # noqa: E402
@@ -165,7 +166,7 @@ def measure_vectors(arguments: list[str]) -> bool:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("all", "cold", "second", "scale", "schema", "vectors")
+    kinds = ("all", "cold", "second", "scale", "schema", "pgbench", "vectors")
     parser.add_argument(
         "what", nargs="?", choices=kinds, default="all", help="default: all, which is every one but vectors"
     )
@@ -187,6 +188,8 @@ def main() -> int:
         held &= measure_scale(chosen.runs)
     if chosen.what in ("all", "schema"):
         held &= measure_schema(chosen.runs)
+    if chosen.what in ("all", "pgbench"):
+        held &= measure_pgbench(chosen.runs)
     return 0 if held else 1
 
 

@@ -2,32 +2,261 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PostgreSQL settings that follow from the memory the server may use.
+"""The memory that a server may use, divided among its settings so that it is never exceeded.
 
-Sources: PostgreSQL's documentation, chapter "Resource Consumption" (shared_buffers: 25 % of memory is
-a reasonable start; effective_cache_size: what the kernel and PostgreSQL cache together), and
-pgvector's README (an HNSW build is fast while its graph fits maintenance_work_mem).
+Sources, by setting: PostgreSQL's documentation, "Resource Consumption" (shared_buffers: 25 % of memory is a reasonable start;
+work_mem: each session may take it; maintenance_work_mem and autovacuum_work_mem: each autovacuum worker takes it on top) and
+"Query Planning" (effective_cache_size: what kernel and server cache together; random_page_cost); the common rule of PGTune that
+sessions get no more than about a quarter of memory, the rest being the kernel's page cache; pgvector's README (an HNSW build is
+fast while its graph fits maintenance_work_mem; a parallel one holds it in /dev/shm).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DEFAULT_OPTIONS, build_memory
+from ansible_collections.ai_micro.postgres.plugins.module_utils._settings import BadValue, OutOfRange, as_text, parse
+
 MEBIBYTE = 1024 * 1024
+KIBIBYTE = 1024
+# What an idle session keeps of its own with its catalog caches filled, and the server's processes beside sessions.
+BACKEND = 2048
+SERVER = 24 * KIBIBYTE
+AUTOVACUUM_WORKERS = 3
+SUPERUSER_RESERVED = 3
+# People, reports, a backup's and a monitor's sessions beside the pools.
+OTHER_CONNECTIONS = 5
+LEAST_CONNECTIONS = 100
+LEAST_BUFFERS = 64 * KIBIBYTE
+LEAST_MAINTENANCE = 64 * KIBIBYTE
+LEAST_WORK = 1024
+SHM_BESIDE = 64
+_DISKS: Mapping[str, Mapping[str, Any]] = {
+    # A seek costs about what a sequential read does, and many reads at a time are served.
+    "ssd": {"random_page_cost": "1.1", "effective_io_concurrency": 200, "maintenance_io_concurrency": 200},
+    "hdd": {"random_page_cost": "4", "effective_io_concurrency": 2, "maintenance_io_concurrency": 10},
+}
+
+
+class Need(NamedTuple):
+    """What the inventory asks of the server: sessions, and the largest index build in kB."""
+
+    connections: int
+    build: int
+
+
+class Part(NamedTuple):
+    """One line of the sum, in kB."""
+
+    name: str
+    times: int
+    each: int
+
+    @property
+    def total(self) -> int:
+        return self.times * self.each
 
 
 def _clamp(value: int, low: int, high: int) -> int:
     return max(low, min(value, high))
 
 
-def memory_settings(memory_bytes: int) -> dict[str, str]:
-    """Return settings with their units for a server that may use ``memory_bytes``.
+def _whole(kilobytes: int) -> int:
+    """Whole megabytes, which a person reads more easily, in kB."""
+    return kilobytes // KIBIBYTE * KIBIBYTE
 
-    shared_buffers is 25 %, effective_cache_size 60 % of it; maintenance_work_mem is 6 %, at least
-    64 MB and at most 2 GB, which three autovacuum workers and one index build can hold at a time
-    beside the buffers (25 + 4 × 6 = 49 %).
+
+def _text(kilobytes: int) -> str:
+    return f"{kilobytes}kB" if kilobytes % KIBIBYTE else f"{kilobytes // KIBIBYTE}MB"
+
+
+def memory_limit(given: str, host_bytes: int) -> int:
+    """Bytes that the container may use: its limit in Docker's notation, or the host's memory; the lower of both."""
+    row = {"name": "", "vartype": "integer", "unit": "B", "min_val": 0, "max_val": 2**62}
+    text = given.strip().lower().removesuffix("ib").removesuffix("b") if given else ""
+    unit = {"k": "kB", "m": "MB", "g": "GB", "t": "TB"}.get(text[-1:], "")
+    return min(int(parse(row, (text[:-1] if unit else text) + unit)), host_bytes) if text else host_bytes
+
+
+def need(databases: list[Mapping[str, Any]]) -> Need:
+    """Connections of all pools of all workers, and the kB that the largest declared index build takes."""
+    connections, build = 0, 0
+    for database in databases:
+        pool = database.get("pool") or {}
+        each = int(pool.get("size", 0)) + int(pool.get("overflow", 0))
+        connections += each * int(pool.get("workers", 1))
+        for collection in database.get("collections") or ():
+            index = collection.get("index") or {}
+            method = index.get("method", "hnsw")
+            options = {
+                name: int(index.get(name) or default) for name, default in DEFAULT_OPTIONS.get(method, {}).items()
+            }
+            kind = "halfvec" if index.get("type") == "halfvec" else "vector"
+            rows, dimensions = int(collection.get("expected_rows") or 0), int(collection.get("dimensions") or 0)
+            build = max(build, build_memory(rows, dimensions, method, kind, options) // KIBIBYTE)
+    return Need(connections, build)
+
+
+def _overridden(name: str, overrides: Mapping[str, Any], unit: str) -> Optional[int]:
+    """The number that an override stands for; None where there is none, or one that PostgreSQL will refuse."""
+    if name not in overrides:
+        return None
+    row = {"name": name, "vartype": "integer", "unit": unit, "min_val": -1, "max_val": 2**62}
+    try:
+        return int(parse(row, as_text(overrides[name])))
+    except (BadValue, OutOfRange):
+        return None
+
+
+class _Overrides:
+    """The values that the inventory gives by name, where it gives one."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self.values = {name.lower(): value for name, value in values.items()}
+
+    def count(self, name: str, computed: int) -> int:
+        given = _overridden(name, self.values, "")
+        return computed if given is None else given
+
+    def memory(self, name: str, computed: int, unit: str = "kB") -> int:
+        given = _overridden(name, self.values, unit)
+        if given is None or given < 0:
+            return computed
+        return given * 8 if unit == "8kB" else given
+
+    def factor(self, name: str, computed: float) -> float:
+        row = {"name": name, "vartype": "real", "unit": "", "min_val": 1, "max_val": 1000}
+        try:
+            return float(parse(row, as_text(self.values.get(name, computed))))
+        except BadValue:
+            return computed
+
+    def has(self, name: str) -> bool:
+        return _overridden(name, self.values, "kB") is not None
+
+
+def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dict[str, Any], list[Part]]:
+    """The settings, and what each of them may take of ``limit`` kB."""
+    reserved = given.count("superuser_reserved_connections", SUPERUSER_RESERVED)
+    asked = wanted.connections + reserved + OTHER_CONNECTIONS
+    connections = given.count("max_connections", max(LEAST_CONNECTIONS, -(-asked // 10) * 10))
+    # A small container gets two parallel workers whatever the host's CPUs: each may take work_mem too.
+    parallel = given.count("max_parallel_workers", _clamp(cpus, 2, max(2, 2 * limit // KIBIBYTE**2)))
+    sessions = connections + parallel
+    autovacuum = given.memory("autovacuum_work_mem", _whole(_clamp(limit // 64, 8 * KIBIBYTE, 512 * KIBIBYTE)))
+    vacuums = given.count("autovacuum_max_workers", AUTOVACUUM_WORKERS)
+    # A tenth more than the build is predicted to take, as pgvector_collection asks; no more than a quarter of everything.
+    usual = _clamp(limit * 6 // 100, LEAST_MAINTENANCE, 2 * KIBIBYTE**2)
+    maintenance = given.memory("maintenance_work_mem", _whole(max(usual, min(wanted.build * 11 // 10, limit // 4))))
+    # A hash may take this times work_mem: with 1, what is counted is what is taken.
+    factor = given.factor("hash_mem_multiplier", 1.0)
+    least_work = int(given.memory("work_mem", LEAST_WORK) * factor)
+
+    def rest(buffers: int, wal: int, work: int) -> int:
+        taken = (
+            buffers + buffers // 32 + wal + SERVER + maintenance + vacuums * autovacuum + sessions * (BACKEND + work)
+        )
+        return limit - taken
+
+    buffers = given.memory("shared_buffers", limit // 4, "8kB")
+    wal = given.memory("wal_buffers", _whole(_clamp(buffers // 32, 8 * KIBIBYTE, 16 * KIBIBYTE)), "8kB")
+    if not given.has("shared_buffers"):
+        short = max(0, -rest(buffers, wal, least_work))
+        buffers = max(LEAST_BUFFERS, buffers - short * 32 // 31 - 1) if short else buffers
+        buffers = _whole(buffers)
+    spare = int(rest(buffers, wal, 0) / max(sessions, 1) / factor)
+    work = given.memory(
+        "work_mem", max(LEAST_WORK, min(spare, max(4 * KIBIBYTE, limit // 4 // max(sessions, 1)))) // 64 * 64
+    )
+    settings = {
+        "max_connections": connections,
+        "superuser_reserved_connections": reserved,
+        "shared_buffers": _text(buffers),
+        "effective_cache_size": _text(_whole(limit * 60 // 100)),
+        "work_mem": _text(work),
+        "hash_mem_multiplier": f"{factor:g}",
+        "maintenance_work_mem": _text(maintenance),
+        "autovacuum_work_mem": _text(autovacuum),
+        "autovacuum_max_workers": vacuums,
+        "wal_buffers": _text(wal),
+        "max_wal_size": _text(_whole(_clamp(limit, 2 * KIBIBYTE**2, 16 * KIBIBYTE**2))),
+        "min_wal_size": _text(_whole(_clamp(limit // 8, 256 * KIBIBYTE, 2 * KIBIBYTE**2))),
+        "max_worker_processes": max(8, parallel + 4),
+        "max_parallel_workers": parallel,
+        "max_parallel_workers_per_gather": min(4, max(1, parallel // 2)),
+        "max_parallel_maintenance_workers": min(4, max(1, parallel // 2)),
+    }
+    parts = [
+        Part("shared_buffers", 1, buffers),
+        Part("other shared memory (shared_buffers / 32)", 1, buffers // 32),
+        Part("wal_buffers", 1, wal),
+        Part("the server's own processes", 1, SERVER),
+        Part("maintenance_work_mem", 1, maintenance),
+        Part("autovacuum_work_mem", vacuums, autovacuum),
+        Part("sessions and parallel workers", sessions, BACKEND),
+        Part("work_mem" if factor == 1 else "work_mem x hash_mem_multiplier", sessions, int(work * factor)),
+    ]
+    return settings, parts
+
+
+def _problems(settings: Mapping[str, Any], parts: list[Part], limit: int, wanted: Need) -> list[str]:
+    problems = []
+    room = settings["max_connections"] - settings["superuser_reserved_connections"]
+    if wanted.connections > room:
+        problems.append(
+            f"The pools of postgres_databases open up to {wanted.connections} connections (size + overflow, times workers) and "
+            f"{settings['superuser_reserved_connections']} are reserved, but max_connections is {settings['max_connections']}, "
+            f"{wanted.connections - room} too few: raise max_connections in postgres_instance_settings or make the pools smaller."
+        )
+    total = sum(part.total for part in parts)
+    if total > limit:
+        arithmetic = " + ".join(
+            f"{part.total // KIBIBYTE} MB {part.name}"
+            + (f" ({part.times} x {part.each / KIBIBYTE:.4g} MB)" if part.times > 1 else "")
+            for part in parts
+        )
+        problems.append(
+            f"The server may use {limit // KIBIBYTE} MB and would need {-(-total // KIBIBYTE)} MB: {arithmetic}. "
+            "Raise postgres_common_memory, or lower pools, expected_rows or the settings in postgres_instance_settings."
+        )
+    return problems
+
+
+def memory_budget(
+    host: Mapping[str, Any],
+    memory: str,
+    databases: list[Mapping[str, Any]],
+    overrides: Optional[Mapping[str, Any]] = None,
+    disk: str = "ssd",
+) -> dict[str, Any]:
+    """Divide the memory; return C(settings), the C(shm_mb) of /dev/shm, the C(table) to print and C(problems).
+
+    shared_buffers is 25 % (less where sessions would not fit otherwise, at least 64 MB), effective_cache_size 60 %,
+    maintenance_work_mem 6 % from 64 MB to 2 GB, more where expected embeddings ask for it but at most 25 %,
+    autovacuum_work_mem 1/64 from 8 to 512 MB. work_mem is what the sessions may share, at most 25 % or 4 MB each. An
+    override counts as it is given, and the rest makes room for it.
     """
-    megabytes = max(memory_bytes // MEBIBYTE, 1)
+    unreadable = ""
+    try:
+        limit = memory_limit(memory, int(host["memory_bytes"])) // KIBIBYTE
+    except BadValue:
+        limit = int(host["memory_bytes"]) // KIBIBYTE
+        unreadable = f"postgres_common_memory is {memory}, which is no size: write it as 512m or 2g, or leave it empty for the host's memory."
+    given = _Overrides(overrides or {})
+    wanted = need(databases)
+    settings, parts = _shares(limit, int(host.get("cpus") or 1), wanted, given)
+    problems = _problems(settings, parts, limit, wanted)
+    maintenance = next(part.each for part in parts if part.name == "maintenance_work_mem")
+    total = sum(part.total for part in parts)
+    rows = [(part.name, f"{part.times} x {part.each / KIBIBYTE:.4g}", part.total / KIBIBYTE) for part in parts]
+    rows += [("sum", "", total / KIBIBYTE), ("may be used", "", limit / KIBIBYTE)]
     return {
-        "shared_buffers": f"{max(megabytes // 4, 32)}MB",
-        "effective_cache_size": f"{max(megabytes * 60 // 100, 64)}MB",
-        "maintenance_work_mem": f"{_clamp(megabytes * 6 // 100, 64, 2048)}MB",
+        "settings": {**settings, **_DISKS[disk]},
+        "shm_mb": maintenance // KIBIBYTE + SHM_BESIDE,
+        "table": [f"{name:<42}{how:>14}{size:>10.1f} MB" for name, how, size in rows],
+        "sum_mb": -(-total // KIBIBYTE),
+        "limit_mb": limit // KIBIBYTE,
+        "problems": [unreadable] if unreadable else problems,
     }

@@ -66,6 +66,11 @@ def memory_bytes() -> int:
     return total
 
 
+def cpus() -> int:
+    """Return the number of CPUs that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
 def free_bytes(path: str) -> int:
     """Return the bytes free to root below a path, or below its nearest parent that exists."""
     while path and not os.path.exists(path):

@@ -49,6 +49,11 @@ _CASELESS = frozenset({"datestyle", "timezone", "log_timezone", "log_destination
 # Values of a session, which say nothing about the server.
 _OF_A_SESSION = ("client", "session", "interactive", "database", "user", "database user", "global")
 
+# Shown as the connection's own, which is 0 for all of them over a Unix-domain socket.
+_OF_A_TCP_CONNECTION = frozenset(
+    {"tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"}
+)
+
 AUTO_CONF = "postgresql.auto.conf"  # What ALTER SYSTEM writes, read after every other file.
 
 IN_FORCE = "in_force"
@@ -166,8 +171,11 @@ def _repair(row: Mapping[str, Any], wanted: str, entries: Sequence[Mapping[str, 
 
 def server_value(row: Mapping[str, Any], entry: Optional[Mapping[str, Any]]) -> str:
     """The value that a new session of nobody in particular would start with."""
+    shown = str(row["setting"] or "")
+    if row["name"] in _OF_A_TCP_CONNECTION and shown == "0" and entry:
+        return str(entry["setting"])
     if row["source"] not in _OF_A_SESSION:
-        return str(row["setting"] or "")
+        return shown
     return str(entry["setting"] if entry else row["boot_val"] or "")
 
 

@@ -94,12 +94,13 @@ EXAMPLES = r"""
 
 RETURN = r"""
 host:
-  description: Operating system, names, addresses, user and memory of the host.
+  description: Operating system, names, addresses, user, CPUs and memory of the host.
   returned: success
   type: dict
   sample:
     addresses: [127.0.0.1, "::1", 192.0.2.10]
     codename: bookworm
+    cpus: 4
     euid: 0
     id: debian
     memory_bytes: 25282142208
@@ -207,6 +208,11 @@ logins:
   returned: success
   type: dict
   sample: {auth_service: auth_service_2}
+restricted:
+  description: Whether the host holds the instance's rules about who may reach its port.
+  returned: success
+  type: bool
+  sample: false
 listeners:
   description: Who listens on the port, containers that mount the volume left out.
   returned: success
@@ -363,9 +369,11 @@ def main() -> None:
             "euid": os.geteuid(),
             "service_manager": _host.service_manager(),
             "memory_bytes": _host.memory_bytes(),
+            "cpus": _host.cpus(),
         },
         packages=_host.packages(params["packages"]),
         python=_host.python_libraries(params["python_libraries"]),
+        restricted=os.path.exists(os.path.join(params["directory"], "firewall", "firewall.sh")),
         listeners=name_listeners(params["port"], publishers, own),
         **remembered,
         **seen,

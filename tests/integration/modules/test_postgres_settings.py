@@ -138,3 +138,13 @@ def test_value_that_alter_system_hides_is_laid_open_again(server: Server) -> Non
     assert done["queries"] == ['ALTER SYSTEM RESET "max_wal_size"', "SELECT pg_reload_conf()"]
     assert done["in_sync"] is True
     assert server.sql("SELECT count(*) FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf'") == [(0,)]
+
+
+def test_what_a_socket_does_not_show_counts_by_its_file(server: Server) -> None:
+    """Over a Unix-domain socket SHOW says 0 of the keepalives, whatever is in force for TCP."""
+    wanted = {"tcp_keepalives_idle": "60s", "tcp_keepalives_count": 6, "tcp_user_timeout": "2min"}
+    assert server.call("postgres_settings", state="present", settings=wanted)["in_sync"]
+    assert server.call("postgres_settings", state="present", settings=wanted)["changed"] is False
+    server.sql("ALTER SYSTEM SET tcp_keepalives_idle = '7s'")
+    server.sql("SELECT pg_reload_conf()")
+    assert statuses(server.call("postgres_settings", settings=wanted))["tcp_keepalives_idle"] == "needs_reload"

@@ -56,3 +56,18 @@ def guarded(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
     made.site()
     yield made
     made.remove()
+
+
+@pytest.fixture(scope="session")
+def hardened(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give an instance with all that an auditor may ask for, shared by tests that leave it as it was."""
+    switches = {
+        "postgres_instance_audit": ["ddl", "role"],
+        "postgres_instance_auth_delay_ms": 200,
+        "postgres_instance_superuser_from_network": False,
+    }
+    made = Instance(f"amt-audit{SUFFIX}", 25461, tmp_path_factory.mktemp("audit"), image, switches)
+    made.remove()
+    made.site()
+    yield made
+    made.remove()

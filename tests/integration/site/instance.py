@@ -164,6 +164,9 @@ class Instance:
 
     def remove(self) -> None:
         """Remove everything that carries the instance's name."""
+        firewall = self.directory / "firewall" / "firewall.sh"
+        if firewall.exists():
+            run(str(firewall), "remove", check=False)
         for suffix in ("", "-init", "-proof", "-verify"):
             run("docker", "rm", "-f", self.name + suffix, check=False)
         run("docker", "volume", "rm", "-f", self.volume, f"{self.name}_verify", check=False)

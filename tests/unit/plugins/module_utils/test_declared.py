@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the inventory's list of databases means, and the memory that a server may use."""
+"""What the inventory's list of databases means."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
-from ansible_collections.ai_micro.postgres.plugins.module_utils._budget import memory_settings
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
     access_declaration,
     collections_named,
@@ -18,7 +17,6 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import
     login_roles,
 )
 
-MEBIBYTE = 1024 * 1024
 AUTHDB: dict[str, Any] = {
     "name": "authdb",
     "service": "ai-micro-api-auth",
@@ -96,30 +94,6 @@ def test_libpq_reads_a_connection_file() -> None:
         "sslmode": "verify-full",
         "sslrootcert": "/etc/a b/tls/ca.crt",
     }
-
-
-@pytest.mark.parametrize(
-    ("megabytes", "buffers", "cache", "maintenance"),
-    [
-        (0, "32MB", "64MB", "64MB"),
-        (128, "32MB", "76MB", "64MB"),
-        (1024, "256MB", "614MB", "64MB"),
-        (4096, "1024MB", "2457MB", "245MB"),
-        (65536, "16384MB", "39321MB", "2048MB"),
-    ],
-)
-def test_memory_settings(megabytes: int, buffers: str, cache: str, maintenance: str) -> None:
-    assert memory_settings(megabytes * MEBIBYTE) == {
-        "shared_buffers": buffers,
-        "effective_cache_size": cache,
-        "maintenance_work_mem": maintenance,
-    }
-
-
-@pytest.mark.parametrize("megabytes", [512, 1024, 1500, 4096, 16384, 262144])
-def test_the_sum_stays_below_the_memory(megabytes: int) -> None:
-    given = {name: int(value.removesuffix("MB")) for name, value in memory_settings(megabytes * MEBIBYTE).items()}
-    assert given["shared_buffers"] + 4 * given["maintenance_work_mem"] < megabytes
 
 
 def test_collections_of_a_name_come_with_those_of_the_same_column_and_model() -> None:

@@ -22,6 +22,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight impor
     preflight_problems,
     role_problems,
     secret_problems,
+    source_problems,
 )
 
 MEBIBYTE = 1024 * 1024
@@ -66,6 +67,7 @@ LOOK: dict[str, Any] = {
     "docker": {
         "root_dir": "/var/lib/docker",
         "free_bytes": 4096 * MEBIBYTE,
+        "daemon_config": {},
         "daemon_config_error": "",
         "bridge_gateway": "172.17.0.1",
         "containers": [],
@@ -86,6 +88,21 @@ def changed(path: str, value: Any, base: dict[str, Any] | None = None) -> dict[s
         inner = inner[key]
     inner[keys[-1]] = value
     return result
+
+
+def test_sources_that_are_no_networks_are_named() -> None:
+    assert source_problems(["192.0.2.7", "192.0.2.0/24", "2001:db8::/32"], {}) == []
+    (host_bits, name) = source_problems(["192.0.2.7/24", "db1"], {})
+    assert host_bits.startswith("192.0.2.7/24 in postgres_instance_allowed_sources is no address or network")
+    assert "write it as 192.0.2.7 or 192.0.2.0/24" in name
+
+
+@pytest.mark.parametrize("config", [{"firewall-backend": "nftables"}, {"iptables": False}])
+def test_engine_that_has_no_docker_user_chain_is_said(config: dict[str, Any]) -> None:
+    assert source_problems([], config) == []
+    (problem,) = source_problems(["192.0.2.7"], config)
+    ((key, value),) = config.items()
+    assert problem.startswith(f"The Docker Engine's {key} is {str(value).lower()}, so that nothing passes")
 
 
 @pytest.mark.parametrize(
