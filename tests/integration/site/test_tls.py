@@ -310,7 +310,12 @@ def test_client_certificates(guarded: Instance) -> None:
     without = run(*command, query, url.split("&sslcert")[0], check=False)
     assert "connection requires a valid client certificate" in without.stderr
     other = run(*command, query, url.replace(f"clients/{login}.", f"clients/{other_login}."), check=False)
-    assert "certificate authentication failed" in other.stderr
+    assert "password authentication failed" in other.stderr
+    logs = run("docker", "logs", "--tail=50", guarded.name)
+    assert (
+        f'certificate validation (clientcert=verify-full) failed for user "{login}": CN mismatch'
+        in logs.stdout + logs.stderr
+    )
     # Other roles come in as before, and a second run changes nothing.
     psycopg2.connect(**target(guarded)).close()
     assert guarded.site(*tags, **wanted).count("changed") == 0
