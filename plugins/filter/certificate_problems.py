@@ -44,11 +44,13 @@ import datetime
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
 
 
 def problems_of(pems: dict[str, str], names: list[str]) -> list[str]:
     """Return the sentences on a given certificate; one that is only near its end is no problem yet."""
+    # Here, as Ansible loads every filter of a collection to find one, in each task anew, and cryptography takes its time.
+    from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
+
     if not _certificate.HAS_CRYPTOGRAPHY:
         raise AnsibleFilterError("Python's package cryptography is missing on the controller: install it.")
     now = datetime.datetime.now(datetime.timezone.utc)

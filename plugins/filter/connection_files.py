@@ -21,6 +21,10 @@ options:
     description: Passwords by name of the role.
     type: dict
     required: true
+  logins:
+    description: Who logs in for each role whose password was rotated.
+    type: dict
+    required: true
   host:
     description: Name that the services connect to.
     type: str
@@ -29,11 +33,11 @@ options:
     description: Port that the services connect to.
     type: int
     required: true
-  ca:
-    description: Path of the CA's certificate as the services see it.
+  directory:
+    description: Directory of the certificates as the services see it, with C(tls/ca.crt) and C(clients/<login>.crt) in it.
     type: str
     required: true
-positional: passwords, host, port, ca
+positional: passwords, logins, host, port, directory
 """
 
 EXAMPLES = r"""
@@ -42,7 +46,7 @@ EXAMPLES = r"""
     trees:
       - path: /etc/ai-micro-postgres/services
         file_mode: "0600"
-        files: "{{ postgres_databases | ai_micro.postgres.connection_files(passwords, 'db1', 5432, '/etc/ca.crt') }}"
+        files: "{{ postgres_databases | ai_micro.postgres.connection_files(passwords, {}, 'db1', 5432, '/etc/ai-micro-postgres') }}"
   no_log: true
 """
 

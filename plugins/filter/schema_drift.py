@@ -14,12 +14,12 @@ description:
     database.
 options:
   _input:
-    description: Results of a loop over M(ai_micro.postgres.postgres_schema) whose items hold the database's C(name).
+    description: RV(ai_micro.postgres.postgres_schema#module:databases).
     type: list
     elements: dict
     required: true
   migrations:
-    description: Results of such a loop over M(ai_micro.postgres.postgres_migration).
+    description: Results of a loop over M(ai_micro.postgres.postgres_migration) whose items hold the database's C(name).
     type: list
     elements: dict
     default: []
@@ -34,7 +34,7 @@ positional: migrations, absent
 EXAMPLES = r"""
 - name: Show what differs
   ansible.builtin.debug:
-    msg: "{{ compared.results | ai_micro.postgres.schema_drift | ai_micro.postgres.drift_table }}"
+    msg: "{{ compared.databases | ai_micro.postgres.schema_drift | ai_micro.postgres.drift_table }}"
 """
 
 RETURN = r"""

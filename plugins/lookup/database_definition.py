@@ -145,6 +145,18 @@ class Reader:
         self.seen = self.seen or name == self.wanted
 
 
+def read_definition(paths: list[str], database: str, initial: str) -> str:
+    """Return what the scripts do in one database, as SQL."""
+    reader = Reader(database, initial)
+    for path in paths:
+        reader.read(os.path.abspath(os.path.expanduser(path)))
+    if not reader.seen:
+        raise AnsibleLookupError(
+            f"The psql script {', '.join(paths)} never connects to database {database}: correct the name, or set initial."
+        )
+    return "\n".join(reader.found) + "\n"
+
+
 def executed(query: str) -> str:
     """Write a block that runs every value of a query's rows as a statement, as C(\\gexec) does."""
     tag = "$gexec$"
@@ -164,12 +176,4 @@ class LookupModule(LookupBase):
     def run(self, terms: list[str], variables: Optional[dict[str, Any]] = None, **kwargs: Any) -> list[str]:
         """Return the SQL of the wanted database."""
         self.set_options(var_options=variables, direct=kwargs)
-        wanted = str(self.get_option("database"))
-        reader = Reader(wanted, str(self.get_option("initial")))
-        for term in terms:
-            reader.read(os.path.abspath(os.path.expanduser(term)))
-        if not reader.seen:
-            raise AnsibleLookupError(
-                f"The psql script {', '.join(terms)} never connects to database {wanted}: correct the name, or set initial."
-            )
-        return ["\n".join(reader.found) + "\n"]
+        return [read_definition(terms, str(self.get_option("database")), str(self.get_option("initial")))]

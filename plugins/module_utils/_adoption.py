@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses, second_login
 
 INSTANCE_LABEL = "ai_micro.postgres.instance"
 COMPOSE_LABELS = ("com.docker.compose.project", "com.docker.compose.service")
@@ -161,7 +161,7 @@ def judge_adoption(facts: dict[str, Any], look: dict[str, Any], wanted: dict[str
             "max_prepared_transactions of 0 does not hold: end them by COMMIT PREPARED or ROLLBACK PREPARED."
         )
     if adopt:
-        problems += _role_problems(facts, wanted, replaced.get("now", wanted["name"]))
+        problems += _role_problems(facts, wanted, replaced.get("now", wanted["name"]), look.get("logins") or {})
     return {
         "adopt": adopt,
         "complete": bool(missing) and accepted,
@@ -196,10 +196,12 @@ def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
-def _role_problems(facts: dict[str, Any], wanted: dict[str, Any], server: str) -> list[str]:
+def _role_problems(facts: dict[str, Any], wanted: dict[str, Any], server: str, logins: dict[str, str]) -> list[str]:
     problems = []
     declared = {"postgres", wanted["readonly_role"], *wanted["lock_out"]}
     declared.update(database["role"] for database in wanted["databases"])
+    # A second login is ours only where a rotation made it: another deployment's role of that name would be dropped.
+    declared.update(second_login(role) for role in logins)
     others = [role for role in facts["login_roles"] if role not in declared]
     if others:
         problems.append(

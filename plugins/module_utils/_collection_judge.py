@@ -167,8 +167,10 @@ def metadata(facts: Facts) -> Iterator[Finding]:
                 f"The collection's {name} is {says}, declared is {wanted}.",
                 PRESENT
                 if empty
-                else f"correct {name} if the rows are of {says}; otherwise embed them again as {wanted}, then correct "
-                "cmetadata",
+                else f"correct {name} if the rows are to stay of {says}; otherwise bring the collection to {wanted} by "
+                "playbooks/change_embedding_model.yml"
+                if name != "distance"
+                else f"correct distance if the rows are searched by {says}; otherwise correct cmetadata",
             )
 
 
@@ -189,7 +191,7 @@ def dimensions(facts: Facts) -> Iterator[Finding]:
             "dimensions",
             "error",
             f"Column {look.column.name} is {look.column.type}({has}), declared are {wanted} dimensions.",
-            "correct dimensions, or move the collection to a column of the new model's dimensions",
+            "correct dimensions, or bring the collection to the declared model by playbooks/change_embedding_model.yml",
         )
     most = limit_problem(declared, look)
     if most:

@@ -19,14 +19,14 @@ def schema_drift(
 ) -> list[dict[str, Any]]:
     """Return one entry per difference: absent databases, pending migrations, and what M(ai_micro.postgres.postgres_schema) says.
 
-    ``schemas`` and ``migrations`` are results of a loop, whose item holds the database's name.
+    ``schemas`` names the database as ``login_db``; ``migrations`` are results of a loop, whose item holds its name.
     """
     found = [entry(name, kind="database", object=name, change="missing") for name in absent]
     for result in migrations:
         name = result["item"]["name"]
         found += [entry(name, kind="migration", object=each, change="missing") for each in result.get("pending") or []]
     for result in schemas:
-        found += [entry(result["item"]["name"], **each) for each in result.get("drift") or []]
+        found += [entry(result["login_db"], **each) for each in result.get("drift") or []]
     return found
 
 

@@ -19,11 +19,18 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._adoption import
     replaced_container,
     replacement_problems,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
+    SUPERUSER,
+    logins_of,
+    owner_of,
+    published_addresses,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._hba_judge import rule_problems
 
 MEBIBYTE = 1024 * 1024
 POSTGRES_MAJOR = "15"
 MINIMUM_PASSWORD_LENGTH = 12
+MAXIMUM_NAME_BYTES = 63
 SUPPORTED_SYSTEMS = {"debian": ("12", "13"), "ubuntu": ("22.04", "24.04")}
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104
 
@@ -234,12 +241,41 @@ def source_problems(sources: list[str], daemon_config: dict[str, Any]) -> list[s
     return problems
 
 
+def role_problems(databases: list[dict[str, Any]], readonly_role: str, tls_source: str) -> list[str]:
+    """Say which names of roles are in each other's way, or ask for what the certificates do not give."""
+    problems = []
+    logins = [(login, database) for database in databases for login in logins_of(database.get("role") or "")]
+    taken = {login for login, _database in logins} | {readonly_role}
+    for login, database in logins:
+        if len(login.encode()) > MAXIMUM_NAME_BYTES:
+            problems.append(
+                f"The role of the database {database.get('name')} is too long: with the second login's _2 it has more than "
+                f"{MAXIMUM_NAME_BYTES} bytes; shorten it."
+            )
+        if login != database.get("role") and login in {each.get("role") for each in databases} | {readonly_role}:
+            problems.append(f"{login} is the second login of {database.get('role')}: give the other role another name.")
+    for database in databases:
+        owner = owner_of(database)
+        if owner != SUPERUSER and owner in taken:
+            problems.append(
+                f"The owner {owner} of the database {database.get('name')} logs in: name a role that is there for owning only."
+            )
+        if database.get("client_certificate") and tls_source != "managed":
+            problems.append(
+                f"The database {database.get('name')} asks for a client_certificate, which the instance's own CA issues: "
+                "set postgres_tls_source to managed, or leave it out."
+            )
+    return problems
+
+
 def preflight_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """Collect everything that speaks against a run, before anything is touched."""
     action, problem = judge_look(look, wanted)
     return [
         *database_problems(wanted["databases"]),
         *source_problems(wanted.get("sources", []), look["docker"]["daemon_config"]),
+        *role_problems(wanted["databases"], wanted["readonly_role"], wanted["tls_source"]),
+        *rule_problems(wanted["hba"], wanted["databases"], wanted["readonly_role"], wanted["superuser_from_network"]),
         *host_problems(look, wanted),
         *port_problems(look, wanted),
         *container_problems(look, wanted),

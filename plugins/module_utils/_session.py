@@ -236,6 +236,19 @@ class Session:
             cursor.execute(statement, params)
             return int(cursor.rowcount)
 
+    def attempt(self, statement: Any) -> tuple[str, str]:
+        """Send one statement in the open transaction and take it back. Return SQLSTATE (00000: it went well) and message."""
+        self.execute("SAVEPOINT attempt")
+        code, message = "00000", ""
+        try:
+            self.execute(statement)
+        except psycopg2.Error as error:
+            if self.connection.closed:
+                raise
+            code, message = error.pgcode or "", one_line(error.diag.message_primary or str(error))
+        self.execute("ROLLBACK TO SAVEPOINT attempt")
+        return code, message
+
     def copy_in(self, statement: str, rows: str) -> None:
         """Send rows through COPY … FROM stdin."""
         with self.connection.cursor() as cursor:

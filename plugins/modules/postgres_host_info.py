@@ -208,6 +208,11 @@ restricted:
   returned: success
   type: bool
   sample: false
+logins:
+  description: Who logs in for each role whose password was rotated.
+  returned: success
+  type: dict
+  sample: {auth_service: auth_service_2}
 listeners:
   description: Who listens on the port, containers that mount the volume left out.
   returned: success
@@ -349,7 +354,7 @@ def main() -> None:
         seen = look_at_docker(params)
     publishers = seen.pop("publishers", {})
     remembered = {}
-    for name in ("identity", "adoption"):
+    for name in ("identity", "adoption", "logins"):
         remembered[name], error = read_json(os.path.join(params["directory"], f"{name}.json"))
         if error:
             module.fail_json(

@@ -45,8 +45,43 @@ options:
       - SQL text that makes the schema in an empty database. C(COPY … FROM stdin) with its rows, C(CONCURRENTLY) and transaction control are understood, so the
         output of pg_dump can be used. The lookup P(ai_micro.postgres.database_definition#lookup) reads it from a psql script.
       - What would reach beyond the database, such as C(CREATE DATABASE), C(ALTER SYSTEM) or a subscription, is refused. Roles that it makes are rolled back.
+      - One of O(definition) and O(databases) is needed.
     type: str
-    required: true
+  databases:
+    description:
+      - Several databases in one call, one after the other, instead of O(login_db), O(definition) and O(rows). What one of them fails by keeps
+        none of the others from being compared.
+    type: list
+    elements: dict
+    suboptions:
+      login_db:
+        description: Database to look at.
+        type: str
+        required: true
+      definition:
+        description: SQL text that makes its schema, as O(definition).
+        type: str
+        required: true
+      rows:
+        description: Tables whose declared rows are compared, as O(rows).
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          table:
+            description: Name of the table; schema V(public) may be left out.
+            type: str
+            required: true
+          key:
+            description: Columns that identify a row.
+            type: list
+            elements: str
+            required: true
+          columns:
+            description: Columns to compare, or a path within JSON.
+            type: list
+            elements: str
+            default: []
   state:
     description:
       - V(verified) compares and never changes anything.
@@ -130,12 +165,19 @@ extends_documentation_fragment:
 seealso:
   - plugin: ai_micro.postgres.database_definition
     plugin_type: lookup
+  - plugin: ai_micro.postgres.database_declarations
+    plugin_type: lookup
   - module: ai_micro.postgres.postgres_access
 notes:
   - A scratch database needs a superuser where the definition makes an extension that is not trusted, such as C(vector).
 """
 
 EXAMPLES = r"""
+- name: Verify several databases that one script declares
+  ai_micro.postgres.postgres_schema:
+    login_unix_socket: /var/run/postgresql
+    databases: "{{ query('ai_micro.postgres.database_declarations', [{'name': 'authdb'}, {'name': 'apidb'}], script='files/init.sql') }}"
+
 - name: Verify a database against the script that declares it
   ai_micro.postgres.postgres_schema:
     login_unix_socket: /var/run/postgresql
@@ -220,41 +262,111 @@ diff:
     after: "column documents.category\n"
 fingerprint:
   description: Hash of the declared schema; two definitions that make the same schema have the same.
-  returned: always
+  returned: without O(databases)
   type: str
   sample: sha256:0f343b0931126a20f133d67c2b018a3b5e8b1a4a7c0ad2f6a8b0a2f5d1c3e4f5
+databases:
+  description:
+    - What was found in each of O(databases), with its C(login_db) and the keys that the module returns for one; C(msg) where it failed. RV(in_sync) and
+      RV(changed) are then about all of them, RV(diff) is a list, and RV(drift), RV(queries) and RV(fingerprint) are only here.
+  returned: with O(databases)
+  type: list
+  elements: dict
+  sample: [{login_db: authdb, changed: false, in_sync: true, drift: [], queries: []}]
 """
+
+from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.run import run
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec
 
+ROWS = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {
+        "table": {"type": "str", "required": True},
+        "key": {"type": "list", "elements": "str", "required": True, "no_log": False},
+        "columns": {"type": "list", "elements": "str", "default": []},
+    },
+}
+
+
+class Ended(Exception):
+    """What would have ended the module, had it been about one database only."""
+
+
+class Part:
+    """The module as one of several databases sees it."""
+
+    def __init__(self, module: AnsibleModule, given: dict[str, Any]) -> None:
+        self.params = {**module.params, **given}
+
+    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
+        raise Ended({"changed": False, "in_sync": False, **kwargs, "failed": True, "msg": msg})
+
+
+def compare_part(module: AnsibleModule, given: dict[str, Any]) -> dict[str, Any]:
+    """Give the result of one of several databases, failed or not."""
+    try:
+        found = run(Part(module, given), writing=not module.check_mode)
+    except Ended as ended:
+        found = ended.args[0]
+    return {"login_db": given["login_db"], **found}
+
+
+def compare_parts(module: AnsibleModule) -> dict[str, Any]:
+    """Give the result of several databases, which has failed if one of them has."""
+    found = [compare_part(module, given) for given in module.params["databases"]]
+    result: dict[str, Any] = {
+        "changed": any(part["changed"] for part in found),
+        "in_sync": all(part["in_sync"] for part in found),
+        "databases": found,
+        "diff": [
+            {"before_header": part["login_db"], "after_header": part["login_db"], **part["diff"]}
+            for part in found
+            if "diff" in part
+        ],
+    }
+    sentences = [part["msg"] for part in found if "msg" in part]
+    if sentences:
+        module.fail_json(msg=" ".join(dict.fromkeys(sentences)), **result)
+    return result
+
 
 def main() -> None:
     spec = argument_spec(login_db=True)
     spec.update(
-        definition={"type": "str", "required": True},
+        definition={"type": "str"},
+        databases={
+            "type": "list",
+            "elements": "dict",
+            "options": {
+                "login_db": {"type": "str", "required": True},
+                "definition": {"type": "str", "required": True},
+                "rows": ROWS,
+            },
+        },
         state={"type": "str", "choices": ["verified", "present"], "default": "verified"},
         fail_on_drift={"type": "bool", "default": True},
         allow={"type": "list", "elements": "str", "default": []},
         ignore={"type": "list", "elements": "str", "default": []},
         privileges={"type": "bool", "default": True},
-        rows={
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "table": {"type": "str", "required": True},
-                "key": {"type": "list", "elements": "str", "required": True, "no_log": False},
-                "columns": {"type": "list", "elements": "str", "default": []},
-            },
-        },
+        rows=ROWS,
         lock_timeout={"type": "str", "default": "5s"},
         statement_timeout={"type": "str", "default": "0"},
         cache_directory={"type": "path", "default": "~/.cache/ai_micro.postgres"},
     )
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    module.exit_json(**run(module, writing=not module.check_mode))
+    module = AnsibleModule(
+        argument_spec=spec,
+        required_one_of=[("definition", "databases")],
+        mutually_exclusive=[("definition", "databases")],
+        supports_check_mode=True,
+    )
+    if module.params["databases"] is None:
+        module.exit_json(**run(module, writing=not module.check_mode))
+    module.exit_json(**compare_parts(module))
 
 
 if __name__ == "__main__":

@@ -258,6 +258,42 @@ def test_rows_that_violate_a_constraint_are_named_first(server: Server, database
         assert dump(server, database) == before
 
 
+@pytest.mark.parametrize(
+    ("partitions", "named"),
+    [
+        # The default partition holds a row that a new one would have to take.
+        (
+            "CREATE TABLE d PARTITION OF p DEFAULT; CREATE TABLE n PARTITION OF p FOR VALUES IN (7);",
+            "n: table (violated_constraint)",
+        ),
+        # A table becomes a partition that may not hold what it holds.
+        (
+            "CREATE TABLE d PARTITION OF p DEFAULT; CREATE TABLE own PARTITION OF p FOR VALUES IN (1);",
+            "own: table (violated_constraint)",
+        ),
+        # Other bounds, which leave out what is there.
+        ("CREATE TABLE d PARTITION OF p FOR VALUES IN (1);", "d: table (violated_constraint)"),
+    ],
+)
+def test_rows_that_a_partition_may_not_hold_are_named_first(
+    server: Server, database: str, call: Call, partitions: str, named: str
+) -> None:
+    parent, own = "CREATE TABLE p (a int) PARTITION BY LIST (a);", "CREATE TABLE own (a int);"
+    server.sql(f"{parent} {own} CREATE TABLE d PARTITION OF p DEFAULT", db=database)
+    server.sql("INSERT INTO p VALUES (7); INSERT INTO own VALUES (5)", db=database)
+    before = dump(server, database)
+    definition = parent + partitions + ("" if "TABLE own" in partitions else own)
+    for check in (True, False):
+        found = call(definition, state="present", allow=["all"], check=check)
+        assert found["failed"]
+        assert named in found["msg"]
+        assert dump(server, database) == before
+    server.sql("DELETE FROM p; DELETE FROM own", db=database)
+    made = call(definition, state="present", allow=["all"])
+    assert "msg" not in made, made["msg"]
+    assert call(definition)["in_sync"]
+
+
 def test_an_invalid_index_is_built_again(server: Server, database: str, call: Call) -> None:
     server.sql(SMALL, db=database)
     server.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'documents_category'::regclass", db=database)
@@ -355,6 +391,43 @@ def test_what_a_killed_run_leaves_is_swept_and_what_runs_is_not(
         assert time.monotonic() < deadline
     call(SMALL, fail_on_drift=False, cache_directory="")
     assert scratches(server) == []
+
+
+def test_several_databases_in_one_call(server: Server, database: str, tmp_path: Path) -> None:
+    """Each as if it were alone: one that is in sync, one that is not, and one that is not there."""
+    server.sql("DROP DATABASE IF EXISTS amt_second WITH (FORCE)")
+    server.sql("CREATE DATABASE amt_second")
+    server.sql("CREATE TABLE one ()", db=database)
+    second: dict[str, Any] = {
+        "login_db": "amt_second",
+        "definition": "CREATE TABLE two (id int); INSERT INTO two VALUES (1);",
+    }
+    second["rows"] = [{"table": "two", "key": ["id"]}]
+    pair = [{"login_db": database, "definition": "CREATE TABLE one ();"}, second]
+
+    def compare(databases: list[dict[str, Any]], **given: Any) -> dict[str, Any]:
+        return server.call("postgres_schema", databases=databases, cache_directory=str(tmp_path), **given)
+
+    try:
+        looked = compare(pair)
+        assert (looked["failed"], looked["changed"], looked["in_sync"]) == (True, False, False)
+        assert looked["msg"].startswith("Database amt_second differs from its declared schema: two: table missing")
+        assert [(part["login_db"], part["in_sync"]) for part in looked["databases"]] == [
+            (database, True),
+            ("amt_second", False),
+        ]
+        absent = {"login_db": "amt_absent", "definition": "CREATE TABLE three ();"}
+        for check in (True, False):
+            done = compare([absent, *pair], state="present", check=check)
+            assert "amt_absent" in done["msg"]
+            assert done["databases"][0]["in_sync"] is False
+            assert (done["changed"], done["databases"][2]["changed"]) == (True, True)
+            assert [side["after_header"] for side in done["diff"]] == [database, "amt_second"]
+        assert server.sql("SELECT id FROM two", db="amt_second") == [(1,)]
+        again = compare(pair, state="present")
+        assert (again["changed"], again["in_sync"], "msg" in again) == (False, True, False)
+    finally:
+        server.sql("DROP DATABASE amt_second WITH (FORCE)")
 
 
 @pytest.mark.parametrize(

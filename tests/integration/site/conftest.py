@@ -61,3 +61,13 @@ def hardened(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[I
     made.site()
     yield made
     made.remove()
+
+
+@pytest.fixture(scope="session")
+def guarded(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give an instance for the tests of who gets in and may what; each leaves it as site.yml makes it."""
+    made = Instance(f"amt-access{SUFFIX}", 25466, tmp_path_factory.mktemp("access"), image)
+    made.remove()
+    made.site()
+    yield made
+    made.remove()

@@ -88,6 +88,12 @@ class Instance:
         """Directory of the host that backups go to."""
         return Path("/var/backups") / self.name
 
+    def password(self, role: str) -> str:
+        """Give the password that the inventory has for a role."""
+        if role == "postgres":
+            return str(self.variables.get("postgres_common_superuser_password", SECRETS[role]))
+        return str(self.variables.get("postgres_common_role_passwords", SECRETS)[role])
+
     def inventory(self, **changes: Any) -> Path:
         """Write the inventory with changed variables and return its path."""
         variables = {

@@ -114,10 +114,11 @@ def test_what_cannot_be_taken_over_goes_on_as_it_was(deployment: Deployment) -> 
 
     # Everything went well but the last step: the cluster is given back as it was, its indexes built again.
     before = deployment.state()
-    # The health check comes every ten seconds, so the container is not known to be healthy by then.
-    failed = deployment.instance.refused(postgres_instance_healthy_timeout=8)
+    # A server that starts well and is never healthy: the check asks for 127.0.0.1.
+    unreachable = {"listen_addresses": "127.0.0.2"}
+    failed = deployment.instance.refused(postgres_instance_settings=unreachable, postgres_instance_healthy_timeout=3)
     assert f"The cluster was not taken over, and the container {NAME} is as it was before" in failed.text
-    assert "Timeout of 8" in failed.text
+    assert f"The container {NAME} did not become healthy within 3 s" in failed.text
     returned(deployment, before)
     assert deployment.contents(columns) == rows
 

@@ -10,9 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy
-from instance import NETWORK, PORT_OFFSET, SECRETS, SUFFIX, Instance, run
+import yaml
+from instance import NETWORK, PORT_OFFSET, REPOSITORY, SECRETS, SUFFIX, Instance, PlaybookResult, run
 
 
 def client(
@@ -339,6 +341,90 @@ def test_deployed_embeddings_are_migrated(provisioned: Instance) -> None:
     assert "2 references of the table's rows lead nowhere" in named.text
     provisioned.sql("DELETE FROM langchain_pg_embedding", "admindb")
     assert provisioned.play("verify").code == 0
+
+
+def test_collection_comes_to_another_model_in_peace_with_site(provisioned: Instance) -> None:
+    """From 768 to 1024 dimensions: before, amid and after it site.yml changes nothing, and searches go on."""
+    databases = yaml.safe_load((REPOSITORY / "roles/postgres_common/defaults/main.yml").read_text())[
+        "postgres_databases"
+    ]
+    (collection,) = next(database for database in databases if database["name"] == "admindb")["collections"]
+    collection.update(model="mxbai-embed-large", dimensions=1024)
+    changes = {"postgres_databases": databases}
+    chosen = ("-e", "change_collection=admin_documents")
+    search = (
+        "SELECT count(*) FROM (SELECT id FROM langchain_pg_embedding ORDER BY embedding <=> "
+        "(SELECT embedding FROM langchain_pg_embedding WHERE id = '7') LIMIT 10) found"
+    )
+
+    def change(*arguments: str) -> PlaybookResult:
+        result = provisioned.play("change_embedding_model", *chosen, *arguments, **changes)
+        assert result.code == 0, result.output
+        assert provisioned.sql(search, "admindb") == "10"
+        return result
+
+    def site_changes_nothing() -> None:
+        again = provisioned.site(**changes)
+        assert again.count("changed") == 0, again.output
+
+    provisioned.sql(
+        """INSERT INTO langchain_pg_embedding (id, collection_id, document, embedding)
+           SELECT n, (SELECT uuid FROM langchain_pg_collection WHERE name = 'admin_documents'), 'text ' || n,
+                  (SELECT array_agg(sin(n * g * g)) FROM generate_series(1, 768) g)::vector FROM generate_series(1, 300) n;
+           ANALYZE langchain_pg_embedding""",
+        "admindb",
+    )
+    provisioned.site()
+    site_changes_nothing()
+    assert "bring the collection to the declared model by" in provisioned.play("verify", **changes).text
+
+    assert change("--check").count("changed") == 1
+    assert (
+        "0 of 300 rows of public.langchain_pg_embedding have a vector of mxbai-embed-large; run this again"
+        in change().text
+    )
+    fill = (
+        f'docker exec {provisioned.name} psql -X -q -U postgres -d "$PGDATABASE" -c '
+        '"UPDATE $EMBEDDING_TABLE SET $EMBEDDING_COLUMN = (SELECT array_agg(cos(id::int * g * g)) '
+        'FROM generate_series(1, $EMBEDDING_DIMENSIONS) g)::vector WHERE $EMBEDDING_COLUMN IS NULL AND id::int <= LIMIT"'
+    )
+
+    def command(limit: int) -> tuple[str, str]:
+        return "-e", json.dumps({"change_command": fill.replace("LIMIT", str(limit))})
+
+    stopped = provisioned.play("change_embedding_model", *chosen, *command(200), **changes)
+    assert stopped.code != 0
+    assert "ended well, but 100 of 300 rows have no vector of mxbai-embed-large" in stopped.text
+    assert "200 of 300 rows" in change("--check").text
+    site_changes_nothing()
+    done = change(*command(300))
+    assert "the old ones are kept in embedding_previous until you give -e change_drop=embedding_previous" in done.text
+    assert provisioned.play("verify", **changes).code == 0
+    site_changes_nothing()
+    said = provisioned.sql(
+        "SELECT concat(cmetadata->>'model', cmetadata->>'dimensions') FROM langchain_pg_collection", "admindb"
+    )
+    assert said == "mxbai-embed-large1024"
+    service = psycopg2.connect(url(provisioned, "ai-micro-api-admin").replace("host.docker.internal", "localhost"))
+    with (
+        service.cursor() as cursor,
+        pytest.raises(psycopg2.errors.DataException, match="expected 1024 dimensions, not 768"),
+    ):
+        cursor.execute("INSERT INTO langchain_pg_embedding (embedding) VALUES (array_fill(1, ARRAY[768])::vector)")
+    service.close()
+    assert change().count("changed") == 0
+    assert change("-e", "change_drop=embedding_previous").count("changed") == 1
+    assert change("-e", "change_drop=embedding_previous").count("changed") == 0
+    wrong = provisioned.play("change_embedding_model", "-e", "change_collection=other", **changes)
+    assert "give one of admin_documents" in wrong.text
+
+    provisioned.sql(
+        """TRUNCATE langchain_pg_embedding; DROP INDEX langchain_pg_embedding_embedding_cosine_hnsw_idx;
+           ALTER TABLE langchain_pg_embedding ALTER embedding TYPE vector(768);
+           UPDATE langchain_pg_collection SET cmetadata = cmetadata || '{"model": "nomic-embed-text", "dimensions": 768}'""",
+        "admindb",
+    )
+    provisioned.site()
 
 
 def test_edited_pg_hba_is_put_right_and_reloaded(provisioned: Instance) -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.column import clause, default_apart
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds.shared import (
@@ -22,8 +22,11 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model im
     Attribute,
     Change,
     Creation,
+    Data,
     Kind,
+    Snapshot,
     Step,
+    Thing,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.options import normal_options
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.text import (
@@ -46,6 +49,7 @@ SELECT ARRAY[n.nspname, c.relname]::text[] AS id, c.oid AS _oid,
            JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
            WHERE i.inhrelid = c.oid) END AS partition_of,
        CASE WHEN c.relispartition THEN pg_catalog.pg_get_expr(c.relpartbound, c.oid) END AS bound,
+       CASE WHEN c.relispartition THEN pg_catalog.pg_get_partition_constraintdef(c.oid) END AS _takes,
        CASE WHEN NOT c.relispartition THEN ARRAY(
            SELECT pg_catalog.format('%I.%I', pn.nspname, p.relname) FROM pg_catalog.pg_inherits i
            JOIN pg_catalog.pg_class p ON p.oid = i.inhparent JOIN pg_catalog.pg_namespace pn ON pn.oid = p.relnamespace
@@ -97,7 +101,7 @@ def _create(creation: Creation) -> list[Step]:
         head += f" WITH ({options_clause(attributes['options'])})"
     if attributes["tablespace"]:
         head += f" TABLESPACE {ident(attributes['tablespace'])}"
-    steps = [Step(head)]
+    steps = [_taking(Step(head), thing, creation.expected, creation.data) if attributes["partition_of"] else Step(head)]
     if not (attributes["partition_of"] or attributes["of_type"]):
         steps += [
             Step(
@@ -117,6 +121,25 @@ def _persistence(change: Change) -> list[Step]:
     return [Step(f"ALTER {_address(change.wanted)} SET {word}", hazard=hazard)]
 
 
+def default_partition(partition: Thing, side: Snapshot) -> Optional[Thing]:
+    """Find what takes the rows that no partition beside this one takes."""
+    for identity in side.tables_by_name().values():
+        other = side.things["table", identity]
+        if (other.attributes["partition_of"], other.attributes["bound"]) == (
+            partition.attributes["partition_of"],
+            "DEFAULT",
+        ):
+            return other
+    return None
+
+
+def _taking(step: Step, partition: Thing, side: Snapshot, data: Data) -> Step:
+    """The step that makes a partition, which rows of its own or of the default partition may stand in the way of."""
+    default = default_partition(partition, side)
+    refused = data.violates(partition.key) or (default is not None and data.violates(default.key))
+    return step.violated() if refused else step
+
+
 def _partition(change: Change) -> list[Step]:
     wanted, found = change.wanted, change.found
     parent = wanted.attributes["partition_of"]
@@ -127,7 +150,8 @@ def _partition(change: Change) -> list[Step]:
         steps.append(Step(f"ALTER TABLE {found.attributes['partition_of']} DETACH PARTITION {dotted(wanted.identity)}"))
     if parent:
         bound = wanted.attributes["bound"]
-        steps.append(Step(f"ALTER TABLE {parent} ATTACH PARTITION {dotted(wanted.identity)} {bound}"))
+        attach = Step(f"ALTER TABLE {parent} ATTACH PARTITION {dotted(wanted.identity)} {bound}")
+        steps.append(_taking(attach, wanted, change.expected, change.data))
     return steps
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
     access_declaration,
+    collections_named,
     connection_files,
     login_roles,
 )
@@ -68,7 +69,7 @@ def test_login_roles() -> None:
 )
 def test_connection_files(password: str) -> None:
     database = {**AUTHDB, "role": "auth@service"}
-    (file,) = connection_files([database], {"auth@service": password}, "db.example", 15432, "/etc/x/tls/ca.crt")
+    (file,) = connection_files([database], {"auth@service": password}, {}, "db.example", 15432, "/etc/x")
     assert file["name"] == "ai-micro-api-auth.env"
     key, _, url = file["content"].rstrip("\n").partition("=")
     parts = urlsplit(url)
@@ -83,7 +84,7 @@ def test_connection_files(password: str) -> None:
 def test_libpq_reads_a_connection_file() -> None:
     parse_dsn = pytest.importorskip("psycopg2.extensions").parse_dsn
     password = "p@ss:w/rd?#[]&=% 'ü"
-    (file,) = connection_files([AUTHDB], {"auth_service": password}, "host.docker.internal", 5432, "/etc/a b/ca.crt")
+    (file,) = connection_files([AUTHDB], {"auth_service": password}, {}, "host.docker.internal", 5432, "/etc/a b")
     assert parse_dsn(file["content"].partition("=")[2].strip()) == {
         "user": "auth_service",
         "password": password,
@@ -91,5 +92,24 @@ def test_libpq_reads_a_connection_file() -> None:
         "port": "5432",
         "dbname": "authdb",
         "sslmode": "verify-full",
-        "sslrootcert": "/etc/a b/ca.crt",
+        "sslrootcert": "/etc/a b/tls/ca.crt",
     }
+
+
+def test_collections_of_a_name_come_with_those_of_the_same_column_and_model() -> None:
+    small: dict[str, Any] = {"name": "docs", "model": "a", "dimensions": 4}
+    same, table = {**small, "name": "more"}, {**small, "name": "own", "table": "chunks"}
+    older = {**small, "name": "older", "model": "b"}
+    databases: list[dict[str, Any]] = [
+        {"name": "one", "role": "r1", "collections": [small, same, table, older]},
+        {"name": "two", "role": "r2", "collections": [small]},
+        {"name": "none", "role": "r3"},
+    ]
+    both = collections_named(databases, "docs")
+    assert [(found["database"], found["role"], found["beside"]) for found in both] == [
+        ("one", "r1", ["more"]),
+        ("two", "r2", []),
+    ]
+    assert both[0]["collection"] == small
+    assert [found["database"] for found in collections_named(databases, "docs", "two")] == ["two"]
+    assert collections_named(databases, "") == []

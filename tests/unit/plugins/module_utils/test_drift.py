@@ -27,10 +27,9 @@ ADMINDB = {"name": "admindb"}
 
 def test_everything_is_in_one_list() -> None:
     schemas: list[dict[str, Any]] = [
-        {"item": {"name": "authdb"}, "drift": []},
-        {"item": ADMINDB, "drift": [COLUMN]},
-        {"item": {"name": "apidb"}, "skipped": True},
-        {"item": {"name": "other"}, "failed": True, "msg": "No connection."},
+        {"login_db": "authdb", "drift": []},
+        {"login_db": "admindb", "drift": [COLUMN]},
+        {"login_db": "other", "failed": True, "msg": "No connection."},
     ]
     migrations: list[dict[str, Any]] = [
         {"item": ADMINDB, "pending": ["0001_x.sql"]},
@@ -46,7 +45,7 @@ def test_everything_is_in_one_list() -> None:
 
 
 def test_table_is_aligned_and_in_one_line_each() -> None:
-    lines = drift_table(schema_drift([{"item": ADMINDB, "drift": [COLUMN, DEFAULT, EXTRA]}]))
+    lines = drift_table(schema_drift([{"login_db": "admindb", "drift": [COLUMN, DEFAULT, EXTRA]}]))
     assert lines[0].split() == list(COLUMNS)
     assert lines[1].split() == ["admindb", "column", "documents.category", "-", "present", "missing", "-"]
     assert lines[3].split() == ["admindb", "table", "notes", "-", "absent", "present", "drop_table"]
@@ -59,7 +58,7 @@ def test_table_is_aligned_and_in_one_line_each() -> None:
 
 def test_lists_are_joined() -> None:
     grants = {**DEFAULT, "expected": ["SELECT TO a", "INSERT TO b"], "actual": []}
-    assert "SELECT TO a, INSERT TO b" in drift_table(schema_drift([{"item": ADMINDB, "drift": [grants]}]))[1]
+    assert "SELECT TO a, INSERT TO b" in drift_table(schema_drift([{"login_db": "admindb", "drift": [grants]}]))[1]
 
 
 def test_nothing_differs() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses
+from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import default_rules
 from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight import (
     container_problems,
     database_problems,
@@ -19,6 +20,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight impor
     password_weakness,
     port_problems,
     preflight_problems,
+    role_problems,
     secret_problems,
     source_problems,
 )
@@ -48,6 +50,10 @@ WANTED: dict[str, Any] = {
     "databases": [{"name": "authdb", "service": "auth", "role": "auth_service"}],
     "min_memory_mb": 512,
     "min_free_mb": 2048,
+    "readonly_role": "readonly_user",
+    "superuser_from_network": True,
+    "hba": default_rules([{"name": "authdb", "service": "auth", "role": "auth_service"}], "readonly_user", True),
+    "tls_source": "managed",
     "choice": {},
 }
 LOOK: dict[str, Any] = {
@@ -386,3 +392,25 @@ def test_preflight_takes_a_deployment_and_names_what_forbids_it() -> None:
     look["volume"]["cluster"]["owner"] = 70
     (problem,) = preflight_problems(look, WANTED)
     assert "belongs to user 70 and not to 999" in problem
+
+
+@pytest.mark.parametrize(
+    ("databases", "words"),
+    [
+        ([{"name": "a", "role": "app"}, {"name": "b", "role": "app_2"}], "app_2 is the second login of app"),
+        ([{"name": "a", "role": "r" * 62}], "The role of the database a is too long"),
+        ([{"name": "a", "role": "app", "owner": "app"}], "The owner app of the database a logs in"),
+        ([{"name": "a", "role": "app", "owner": "reader"}], "The owner reader of the database a logs in"),
+        ([{"name": "a", "role": "app", "client_certificate": True}], "set postgres_tls_source to managed"),
+    ],
+)
+def test_roles_in_each_others_way(databases: list[dict[str, Any]], words: str) -> None:
+    (problem,) = role_problems(databases, "reader", "given")
+    assert words in problem
+
+
+def test_an_owner_and_a_client_certificate_are_in_order() -> None:
+    assert (
+        role_problems([{"name": "a", "role": "app", "owner": "a_owner", "client_certificate": True}], "r", "managed")
+        == []
+    )
