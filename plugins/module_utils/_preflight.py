@@ -220,27 +220,6 @@ def database_problems(databases: list[dict[str, Any]]) -> list[str]:
     return problems
 
 
-def source_problems(sources: list[str], daemon_config: dict[str, Any]) -> list[str]:
-    """Say which source is no address or network, which iptables would refuse halfway, and where rules would have no effect."""
-    problems = []
-    for source in sources:
-        try:
-            ipaddress.ip_network(source)
-        except ValueError as error:
-            problems.append(
-                f"{source} in postgres_instance_allowed_sources is no address or network ({error}): "
-                "write it as 192.0.2.7 or 192.0.2.0/24."
-            )
-    for key, value in (("firewall-backend", "nftables"), ("iptables", False)):
-        if sources and daemon_config.get(key) == value:
-            problems.append(
-                f"The Docker Engine's {key} is {str(value).lower()}, so that nothing passes the chain DOCKER-USER where "
-                "postgres_instance_allowed_sources would restrict it: take that out of the Engine's daemon.json, or leave the list empty and "
-                "restrict the sources in the host's own firewall."
-            )
-    return problems
-
-
 def role_problems(databases: list[dict[str, Any]], readonly_role: str, tls_source: str) -> list[str]:
     """Say which names of roles are in each other's way, or ask for what the certificates do not give."""
     problems = []
@@ -268,14 +247,35 @@ def role_problems(databases: list[dict[str, Any]], readonly_role: str, tls_sourc
     return problems
 
 
+def source_problems(sources: list[str], daemon_config: dict[str, Any]) -> list[str]:
+    """Say which source is no address or network, which iptables would refuse halfway, and where rules would have no effect."""
+    problems = []
+    for source in sources:
+        try:
+            ipaddress.ip_network(source)
+        except ValueError as error:
+            problems.append(
+                f"{source} in postgres_instance_allowed_sources is no address or network ({error}): "
+                "write it as 192.0.2.7 or 192.0.2.0/24."
+            )
+    for key, value in (("firewall-backend", "nftables"), ("iptables", False)):
+        if sources and daemon_config.get(key) == value:
+            problems.append(
+                f"The Docker Engine's {key} is {str(value).lower()}, so that nothing passes the chain DOCKER-USER where "
+                "postgres_instance_allowed_sources would restrict it: take that out of the Engine's daemon.json, or leave the list empty and "
+                "restrict the sources in the host's own firewall."
+            )
+    return problems
+
+
 def preflight_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     """Collect everything that speaks against a run, before anything is touched."""
     action, problem = judge_look(look, wanted)
     return [
         *database_problems(wanted["databases"]),
-        *source_problems(wanted.get("sources", []), look["docker"]["daemon_config"]),
         *role_problems(wanted["databases"], wanted["readonly_role"], wanted["tls_source"]),
         *rule_problems(wanted["hba"], wanted["databases"], wanted["readonly_role"], wanted["superuser_from_network"]),
+        *source_problems(wanted.get("sources", []), look["docker"]["daemon_config"]),
         *host_problems(look, wanted),
         *port_problems(look, wanted),
         *container_problems(look, wanted),

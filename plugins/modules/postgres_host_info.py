@@ -203,16 +203,16 @@ adoption:
   returned: success
   type: dict
   sample: {id: 4f5e, kept_as: ai-micro-postgres-replaced, name: ai-micro-postgres, restart_policy: unless-stopped, running: true}
-restricted:
-  description: Whether the host holds the instance's rules about who may reach its port.
-  returned: success
-  type: bool
-  sample: false
 logins:
   description: Who logs in for each role whose password was rotated.
   returned: success
   type: dict
   sample: {auth_service: auth_service_2}
+restricted:
+  description: Whether the host holds the instance's rules about who may reach its port.
+  returned: success
+  type: bool
+  sample: false
 listeners:
   description: Who listens on the port, containers that mount the volume left out.
   returned: success

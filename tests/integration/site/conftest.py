@@ -49,6 +49,16 @@ def provisioned(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="session")
+def guarded(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give an instance for the tests of who gets in and may what; each leaves it as site.yml makes it."""
+    made = Instance(f"amt-access{SUFFIX}", 25466, tmp_path_factory.mktemp("access"), image)
+    made.remove()
+    made.site()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session")
 def hardened(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Give an instance with all that an auditor may ask for, shared by tests that leave it as it was."""
     switches = {
@@ -57,16 +67,6 @@ def hardened(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[I
         "postgres_instance_superuser_from_network": False,
     }
     made = Instance(f"amt-audit{SUFFIX}", 25461, tmp_path_factory.mktemp("audit"), image, switches)
-    made.remove()
-    made.site()
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="session")
-def guarded(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Give an instance for the tests of who gets in and may what; each leaves it as site.yml makes it."""
-    made = Instance(f"amt-access{SUFFIX}", 25466, tmp_path_factory.mktemp("access"), image)
     made.remove()
     made.site()
     yield made
