@@ -23,6 +23,7 @@ MARK = f"Nightingale{secrets.token_hex(4)}"
 RUNS = (
     ("site", "first"),
     ("verify", "first"),
+    ("rotate_secrets", "second"),
     ("site", "second"),
 )
 PLACES = ("/etc", "/root", "/run", "/tmp", "/var/backups", "/var/cache", "/var/log", "/var/tmp")
