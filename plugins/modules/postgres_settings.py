@@ -91,6 +91,11 @@ pending_restart:
   type: list
   elements: str
   sample: [shared_buffers]
+loaded:
+  description: Whether the server has read its configuration and certificates since they were written; null where the login may not look at files.
+  returned: success
+  type: bool
+  sample: true
 queries:
   description: Statements that were executed, or would be in check mode.
   returned: success
@@ -100,7 +105,7 @@ queries:
 """
 
 import time
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, argument_spec, session, sql
@@ -132,8 +137,25 @@ SELECT lower(split_part(item, '=', 1)) AS name,
        LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
  ORDER BY 2
 """
+MAY_LOOK = "SELECT pg_catalog.has_function_privilege('pg_catalog.pg_stat_file(text, boolean)', 'EXECUTE') AS may"
+LOADED = """
+SELECT max((pg_catalog.pg_stat_file(path, true)).modification) <= pg_catalog.pg_conf_load_time() AS loaded
+  FROM (SELECT current_setting(name) AS path
+          FROM unnest(ARRAY['config_file', 'hba_file', 'ident_file', 'ssl_cert_file', 'ssl_ca_file']) name) place
+ WHERE path <> ''
+"""
 RELOAD = "SELECT pg_reload_conf()"
 RELOAD_TIMEOUT = 10.0
+
+
+def is_loaded(server: Session) -> Optional[bool]:
+    """Whether no file is newer than the last reload; only who may look at files knows."""
+    (allowed,) = server.query(MAY_LOOK)
+    if not allowed["may"]:
+        return None
+    (found,) = server.query(LOADED)
+    return bool(found["loaded"])
+
 
 Look = tuple[list[dict[str, Any]], list[str]]
 
@@ -214,6 +236,7 @@ def main() -> None:
         if queries and not module.check_mode:
             apply(server, queries)
             judged, pending = look(server, wanted)
+        loaded = is_loaded(server)
     pending = sorted({*pending, *(each["name"] for each in judged if each["status"] == NEEDS_RESTART)})
     for each in judged:
         del each["repair"]
@@ -222,6 +245,7 @@ def main() -> None:
         in_sync=all(each["status"] == IN_FORCE for each in judged),
         settings=judged,
         pending_restart=pending,
+        loaded=loaded,
         queries=queries,
         diff=diff,
     )

@@ -148,3 +148,36 @@ def test_what_a_socket_does_not_show_counts_by_its_file(server: Server) -> None:
     server.sql("ALTER SYSTEM SET tcp_keepalives_idle = '7s'")
     server.sql("SELECT pg_reload_conf()")
     assert statuses(server.call("postgres_settings", settings=wanted))["tcp_keepalives_idle"] == "needs_reload"
+
+
+def test_files_that_no_reload_has_followed_are_known(server: Server) -> None:
+    def loaded(**given: Any) -> Any:
+        return server.call("postgres_settings", login_user="postgres", settings={"port": server.port}, **given)[
+            "loaded"
+        ]
+
+    (path,) = server.sql("SHOW hba_file")[0]
+    assert loaded() is True
+    try:
+        server.sql(f"COPY (SELECT 1) TO PROGRAM 'touch -d +5seconds {path}'")
+        assert loaded() is False
+    finally:
+        server.sql(f"COPY (SELECT 1) TO PROGRAM 'touch -d -5seconds {path}'")
+    server.sql("SELECT pg_reload_conf()")
+    assert loaded(check=True) is True
+    server.sql(
+        "CREATE ROLE amt_settings_plain LOGIN PASSWORD 'for-tests' IN ROLE pg_read_all_settings;"
+        "GRANT SELECT ON pg_file_settings TO amt_settings_plain;"
+        "GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO amt_settings_plain"
+    )
+    try:
+        account = {"login_user": "amt_settings_plain", "login_password": "for-tests"}
+        found = server.call(
+            "postgres_settings",
+            settings={"port": server.port},
+            **{**account, "login_unix_socket": "", "login_host": "127.0.0.1"},
+        )
+        assert "msg" not in found, found["msg"]
+        assert (found["in_sync"], found["loaded"]) == (True, None)
+    finally:
+        server.sql("DROP OWNED BY amt_settings_plain; DROP ROLE amt_settings_plain")

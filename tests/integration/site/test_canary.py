@@ -124,6 +124,7 @@ def test_no_secret_is_left_anywhere(marked: Instance, tmp_path: Path, monkeypatc
             result = marked.play(playbook, "-vvv", "--diff", **marked_variables(end))
             assert result.code == 0, result.output
             assert MARK not in result.output, playbook
+            assert ("The restore point before_rotation_" in result.output) == (playbook == "rotate_secrets")
         facts = [str(Path(sys.executable).with_name("ansible")), "all", "-m", "ansible.builtin.setup", "-i"]
         assert MARK not in run(*facts, str(marked.inventory(**marked_variables(end)))).stdout
     assert seen["leaks"] == set()
