@@ -171,11 +171,13 @@ def test_files_that_no_reload_has_followed_are_known(server: Server) -> None:
         "GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO amt_settings_plain"
     )
     try:
-        account = {"login_user": "amt_settings_plain", "login_password": "for-tests"}
         found = server.call(
             "postgres_settings",
             settings={"port": server.port},
-            **{**account, "login_unix_socket": "", "login_host": "127.0.0.1"},
+            login_unix_socket="",
+            login_host="127.0.0.1",
+            login_user="amt_settings_plain",
+            login_password="for-tests",
         )
         assert "msg" not in found, found["msg"]
         assert (found["in_sync"], found["loaded"]) == (True, None)
