@@ -26,7 +26,7 @@ BIN = ROOT / ".venv" / "bin"
 IMAGE = "ai-micro-postgres-test:pgvector-15"
 HEARTBEAT = 50
 TAIL = 150
-PYTEST = ("python", "-m", "pytest", "--color=no")
+PYTEST = ("python", "-m", "pytest", "--color=no", "--durations=20", "--durations-min=10")
 APART = ("tests/integration/modules", "tests/integration/image")
 BACKUP = ("tests/integration/site/test_backup.py", "tests/integration/site/test_backup_parts.py")
 
