@@ -40,7 +40,7 @@ _value:
 
 from typing import Any, Callable
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._trial import deviation_lines
+from ansible_collections.ai_micro.postgres.plugins.module_utils._deviations import deviation_lines
 
 
 class FilterModule:

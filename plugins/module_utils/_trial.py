@@ -117,15 +117,3 @@ def merge(deviations: Iterable[Deviation]) -> list[Deviation]:
             by = known.by + tuple(way for way in each.by if way not in known.by)
             gathered[key] = known._replace(by=by, reason=known.reason or each.reason)
     return sorted(gathered.values())
-
-
-def deviation_lines(granted: Mapping[str, Any], deviations: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What M(ai_micro.postgres.postgres_access) found in the entries of the catalog, then what the trial found of their effect."""
-    lines = []
-    for key, verb in (("missing", "lacks"), ("excess", "has")):
-        for entry in granted[key]:
-            place = f"{entry['database']}: " if entry["database"] else ""
-            what = f"{', '.join(entry['privileges'])} ({entry['kind']} {entry['name']})"
-            state = "declared" if key == "missing" else "not declared"
-            lines.append(f"{place}{entry['role']} {verb} {what}, which is {state}.")
-    return [*lines, *(str(each["line"]) for each in deviations)]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._access_catalog import Target
 from ansible_collections.ai_micro.postgres.plugins.module_utils._access_compare import Right
+from ansible_collections.ai_micro.postgres.plugins.module_utils._deviations import deviation_lines
 from ansible_collections.ai_micro.postgres.plugins.module_utils._trial import (
     Deviation,
     Expected,
     Table,
     compare_columns,
-    deviation_lines,
     merge,
     verdict,
 )
