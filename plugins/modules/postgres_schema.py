@@ -267,8 +267,8 @@ fingerprint:
   sample: sha256:0f343b0931126a20f133d67c2b018a3b5e8b1a4a7c0ad2f6a8b0a2f5d1c3e4f5
 databases:
   description:
-    - What was found in each of O(databases), with its C(login_db) and the keys that the module returns for one; C(msg) where it failed. RV(in_sync) and
-      RV(changed) are then about all of them, RV(diff) is a list, and RV(drift), RV(queries) and RV(fingerprint) are only here.
+    - What was found in each of O(databases), with its C(login_db) and the keys that the module returns for one; C(msg) where it failed. C(in_sync) and
+      C(changed) are then about all of them, C(diff) is a list, and C(drift), C(queries) and C(fingerprint) are only here.
   returned: with O(databases)
   type: list
   elements: dict

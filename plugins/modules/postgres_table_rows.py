@@ -66,7 +66,7 @@ options:
     choices: [deleted, changed, added]
     default: [deleted, changed, added]
   keys:
-    description: Keys of the rows to put back, as RV(rows[].key) shows them, instead of O(kinds).
+    description: Keys of the rows to put back, as C(key) of RV(rows) shows them, instead of O(kinds).
     type: list
     elements: str
     default: []
