@@ -44,6 +44,7 @@ import datetime
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate_judge import judge_certificate
 
 
 def problems_of(pems: dict[str, str], names: list[str]) -> list[str]:
@@ -54,8 +55,8 @@ def problems_of(pems: dict[str, str], names: list[str]) -> list[str]:
     if not _certificate.HAS_CRYPTOGRAPHY:
         raise AnsibleFilterError("Python's package cryptography is missing on the controller: install it.")
     now = datetime.datetime.now(datetime.timezone.utc)
-    encoded = {part: text.encode() for part, text in pems.items()}
-    return [problem["message"] for problem in _certificate.certificate_problems(encoded, names, 0, now)]
+    facts = _certificate.certificate_facts({part: text.encode() for part, text in pems.items()}, now)
+    return [problem["message"] for problem in judge_certificate(facts, names, 0)]
 
 
 class FilterModule:

@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import published_addresses, second_login
+from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_objects import INSTANCE_LABEL
 
-INSTANCE_LABEL = "ai_micro.postgres.instance"
 COMPOSE_LABELS = ("com.docker.compose.project", "com.docker.compose.service")
 SERVER_UID = 999
 # What initdb takes from the locale that it is run in, and a cluster keeps.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a server's certificate serves: its key, its chain, its time and its names.
+"""What a server's certificate, its key and its CA are, for _certificate_judge to say whether they serve.
 
 Works with the cryptography library of Debian 12 (38) and later.
 """
@@ -10,13 +10,14 @@ Works with the cryptography library of Debian 12 (38) and later.
 from __future__ import annotations
 
 import datetime
-import ipaddress
+import os
 import re
+import stat
 from typing import Any, Optional
 
 try:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
@@ -100,30 +101,19 @@ def chain_holds(chain: list[x509.Certificate], authorities: list[x509.Certificat
     return False
 
 
-def _same_name(name: str) -> str:
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return name.lower()
+def _no_facts(now: datetime.datetime) -> dict[str, Any]:
+    times = dict.fromkeys(("not_before", "not_after", "ca_not_after"), "")
+    return {"now": now.isoformat(), **times, "names": [], "key": None, "problems": []}
 
 
-def covers(present: list[str], name: str) -> bool:
-    """Say whether a name is among the alternative names, a wildcard standing for one label (RFC 6125)."""
-    known = {_same_name(item) for item in present}
-    wanted = _same_name(name)
-    _label, dot, parent = wanted.partition(".")
-    return wanted in known or (bool(dot) and f"*.{parent}" in known)
+def certificate_facts(pems: dict[str, bytes], now: datetime.datetime) -> dict[str, Any]:
+    """Describe a certificate so that the rest can be judged without the cryptography library, and elsewhere.
 
-
-def certificate_problems(
-    pems: dict[str, bytes], names: list[str], renew_days: int, now: datetime.datetime
-) -> list[dict[str, str]]:
-    """Return what is wrong with a certificate as dicts of check and message.
-
-    ``pems`` holds ``certificate`` (leaf first, then intermediates), ``private_key`` and ``ca``. Checks:
-    ``certificate``, ``private_key``, ``ca`` (unreadable), ``key``, ``chain``, ``expired``, ``renew``
-    (fewer than ``renew_days`` days left), ``names``.
+    ``pems`` holds ``certificate`` (leaf first, then intermediates), ``private_key`` and ``ca``. ``problems`` is
+    what is wrong whatever is wanted, as dicts of check and message: ``certificate``, ``private_key``, ``ca``
+    (unreadable), ``key``, ``chain``. Times are texts, empty where they cannot be read.
     """
+    facts = _no_facts(now)
     problems: list[dict[str, str]] = []
 
     def add(check: str, message: str) -> None:
@@ -142,23 +132,35 @@ def certificate_problems(
         add("private_key", f"The private key is not an unencrypted key in PEM form ({type(error).__name__}).")
     if "certificate" in chains:
         leaf = chains["certificate"][0]
-        left = not_after(leaf) - now
+        facts["not_before"], facts["not_after"] = not_before(leaf).isoformat(), not_after(leaf).isoformat()
+        facts["names"] = names_of(leaf)
         if key is not None and _public_bytes(key.public_key()) != _public_bytes(leaf.public_key()):
             add("key", "The private key does not belong to the certificate.")
-        if left <= datetime.timedelta(0):
-            add("expired", f"The certificate expired on {not_after(leaf):%Y-%m-%d}.")
-        elif now < not_before(leaf):
-            add("expired", f"The certificate is not valid before {not_before(leaf):%Y-%m-%d %H:%M} UTC.")
-        elif left < datetime.timedelta(days=renew_days):
-            add("renew", f"The certificate expires on {not_after(leaf):%Y-%m-%d}, in {left.days} days.")
-        present = names_of(leaf)
-        lacking = [name for name in names if not covers(present, name)]
-        if lacking:
-            add("names", f"The certificate lacks the names {', '.join(lacking)}.")
     if "ca" in chains:
-        left = not_after(chains["ca"][0]) - now
-        if left < datetime.timedelta(days=renew_days):
-            add("ca_renew", f"The CA certificate expires on {not_after(chains['ca'][0]):%Y-%m-%d}.")
+        facts["ca_not_after"] = not_after(chains["ca"][0]).isoformat()
         if "certificate" in chains and not chain_holds(chains["certificate"], chains["ca"]):
             add("chain", "The certificate was not issued by the CA certificate.")
-    return problems
+    return {**facts, "problems": problems}
+
+
+def look_at_certificate(paths: dict[str, str]) -> dict[str, Any]:
+    """Describe the certificate in the files of a host; ``key`` says whose the key is and who may read it."""
+    now = datetime.datetime.now(datetime.timezone.utc)
+    missing = [path for path in paths.values() if not os.path.exists(path)]
+    if missing:
+        return {
+            **_no_facts(now),
+            "problems": [{"check": "missing", "message": f"{path} does not exist."} for path in missing],
+        }
+    pems = {}
+    for part, path in paths.items():
+        with open(path, "rb") as file:
+            pems[part] = file.read()
+    try:
+        facts = certificate_facts(pems, now)
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        message = f"The certificate {paths['certificate']} or its key is of a kind that is not known ({error})."
+        return {**_no_facts(now), "problems": [{"check": "certificate", "message": message}]}
+    info = os.stat(paths["private_key"])
+    mode = f"{stat.S_IMODE(info.st_mode):04o}"
+    return {**facts, "key": {"path": paths["private_key"], "owner": info.st_uid, "group": info.st_gid, "mode": mode}}

@@ -11,9 +11,24 @@ from typing import Any, Optional
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _host
 from ansible_collections.ai_micro.postgres.plugins.module_utils._cluster_files import describe_cluster
 
+INSTANCE_LABEL = "ai_micro.postgres.instance"
 DATA_DIRECTORY = "/var/lib/postgresql/data"
 # Docker's own, which have no names to reach a container by.
 PREDEFINED_NETWORKS = ("bridge", "host", "none")
+# What an instance's container was created with, by the Engine's own names.
+_CONFIG = ("Cmd", "Healthcheck", "StopTimeout", "User")
+_HOST_CONFIG = (
+    "CapDrop",
+    "LogConfig",
+    "Memory",
+    "Mounts",
+    "NetworkMode",
+    "PortBindings",
+    "ReadonlyRootfs",
+    "SecurityOpt",
+    "ShmSize",
+    "Tmpfs",
+)
 
 
 def describe_container(raw: dict[str, Any]) -> dict[str, Any]:
@@ -43,6 +58,22 @@ def describe_container(raw: dict[str, Any]) -> dict[str, Any]:
             for name, network in sorted((raw["NetworkSettings"].get("Networks") or {}).items())
             if name not in PREDEFINED_NETWORKS
         ],
+    }
+
+
+def describe_creation(raw: dict[str, Any], image: Optional[dict[str, Any]]) -> Optional[dict[str, Any]]:
+    """Return what a container was created with, or nothing for one that is no instance's: its command may hold a secret.
+
+    ``environment`` names what its image does not set so, without the values.
+    """
+    config, host_config = raw["Config"], raw["HostConfig"]
+    if INSTANCE_LABEL not in (config.get("Labels") or {}):
+        return None
+    of_image = ((image or {}).get("Config") or {}).get("Env") or []
+    return {
+        **{name: config.get(name) for name in _CONFIG},
+        **{name: host_config.get(name) for name in _HOST_CONFIG},
+        "environment": sorted({line.split("=", 1)[0] for line in set(config.get("Env") or []) ^ set(of_image)}),
     }
 
 

@@ -73,6 +73,22 @@ options:
     type: list
     elements: str
     default: [requests, cryptography, psycopg2]
+  certificate:
+    description: Files of the server's certificate, which is looked at where Python on the host has the cryptography library.
+    type: dict
+    suboptions:
+      certificate:
+        description: File with the certificate, intermediates after it.
+        type: path
+        required: true
+      private_key:
+        description: File with the private key.
+        type: path
+        required: true
+      ca:
+        description: File with the certificate of the CA that clients trust.
+        type: path
+        required: true
 """
 
 EXAMPLES = r"""
@@ -142,10 +158,17 @@ docker:
 container:
   description: >-
     The instance's container, or null where there is none. C(data_volume) is the volume at /var/lib/postgresql/data; C(networks) leaves out
-    the Engine's own.
+    the Engine's own. C(created) is what the container was created with, by the Engine's own names, with the names of the variables of its
+    environment that are not as its image sets them (C(environment)); it is null for a container that is not an instance's.
   returned: success
   type: dict
   sample:
+    created:
+      CapDrop: [ALL]
+      Cmd: [postgres, -c, config_file=/etc/postgresql-config/postgresql.conf]
+      Memory: 0
+      User: 999:999
+      environment: []
     data_volume: ai-micro-postgres_postgres_data
     exit_code: 0
     health: healthy
@@ -169,7 +192,7 @@ image:
 volume:
   description: >-
     The instance's volume with what the files in it say of the cluster, the names of the running containers that mount it (C(holders)), and
-    all C(containers) that do, described as RV(container) is; or null where there is none. Of settings, values that may hold a password are
+    all C(containers) that do, described as RV(container) is but for C(created); or null where there is none. Of settings, values that may hold a password are
     masked.
   returned: success
   type: dict
@@ -213,6 +236,20 @@ restricted:
   returned: success
   type: bool
   sample: false
+certificate:
+  description: >-
+    The certificate in the files of O(certificate), for the filter P(ai_micro.postgres.judge_certificate#filter) to judge; or null where it was
+    not asked for, or the host has no cryptography. C(problems) is what is wrong whatever is wanted, C(now) the host's time.
+  returned: success
+  type: dict
+  sample:
+    ca_not_after: "2036-11-23T10:00:00+00:00"
+    key: {group: 999, mode: "0640", owner: 0, path: /etc/ai-micro-postgres/tls/private/server.key}
+    names: [localhost, 127.0.0.1]
+    not_after: "2029-02-26T10:00:00+00:00"
+    not_before: "2026-11-23T10:00:00+00:00"
+    now: "2026-11-26T10:00:00+00:00"
+    problems: []
 listeners:
   description: Who listens on the port, containers that mount the volume left out.
   returned: success
@@ -224,7 +261,7 @@ listeners:
 import json
 import os
 import time
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _host
@@ -232,6 +269,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_api impo
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_objects import (
     bridge_gateway,
     describe_container,
+    describe_creation,
     describe_volume,
     first_gateway,
     mounts,
@@ -301,7 +339,8 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
         for port in row.get("Ports") or []
         if port.get("PublicPort")
     }
-    seen["container"] = describe_container(container) if container else None
+    if container:
+        seen["container"] = {**describe_container(container), "created": describe_creation(container, image)}
     seen["image"] = {"id": image["Id"], "labels": image["Config"].get("Labels") or {}} if image else None
     seen["volume"] = describe_volume(volume) if volume else None
     if seen["volume"]:
@@ -309,6 +348,16 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
         seen["volume"]["holders"] = [name for name, row in running.items() if mounts(row, params["volume"])]
     seen["network"] = {"id": network["Id"], "gateway": first_gateway(network)} if network else None
     return seen
+
+
+def look_at_certificate(paths: Optional[dict[str, str]]) -> Optional[dict[str, Any]]:
+    """Describe the server's certificate where that was asked for and can be done."""
+    if not paths:
+        return None
+    # Here, as the library takes its time, and may not be there.
+    from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
+
+    return _certificate.look_at_certificate(paths) if _certificate.HAS_CRYPTOGRAPHY else None
 
 
 def name_listeners(port: int, publishers: dict[int, str], own: list[str]) -> list[dict[str, str]]:
@@ -343,6 +392,14 @@ def main() -> None:
                 "elements": "str",
                 "default": ["requests", "cryptography", "psycopg2"],
             },
+            "certificate": {
+                "type": "dict",
+                "options": {
+                    "certificate": {"type": "path", "required": True},
+                    "private_key": {"type": "path", "required": True, "no_log": False},
+                    "ca": {"type": "path", "required": True},
+                },
+            },
         },
         supports_check_mode=True,
     )
@@ -374,6 +431,7 @@ def main() -> None:
         packages=_host.packages(params["packages"]),
         python=_host.python_libraries(params["python_libraries"]),
         restricted=os.path.exists(os.path.join(params["directory"], "firewall", "firewall.sh")),
+        certificate=look_at_certificate(params["certificate"]),
         listeners=name_listeners(params["port"], publishers, own),
         **remembered,
         **seen,

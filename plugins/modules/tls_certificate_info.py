@@ -92,29 +92,9 @@ names:
   sample: [localhost, 127.0.0.1]
 """
 
-import datetime
-import os
-import stat
-from typing import Any
-
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
-
-
-def read(path: str) -> bytes:
-    """Return the content of a file."""
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def mode_problems(path: str, group: int) -> list[dict[str, str]]:
-    """Say what of a key's owner, group and mode PostgreSQL or an auditor refuses."""
-    info = os.stat(path)
-    mode = stat.S_IMODE(info.st_mode)
-    if (info.st_uid, info.st_gid, mode) == (0, group, 0o640):
-        return []
-    found = f"{info.st_uid}:{info.st_gid} {mode:04o}"
-    return [{"check": "mode", "message": f"The private key {path} is {found} where 0:{group} 0640 is wanted."}]
+from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate_judge import judge_certificate
 
 
 def main() -> None:
@@ -133,23 +113,13 @@ def main() -> None:
     if not _certificate.HAS_CRYPTOGRAPHY:
         module.fail_json(msg=missing_required_lib("cryptography (python3-cryptography)"))
     params = module.params
-    result: dict[str, Any] = {"changed": False, "problems": [], "not_after": "", "names": []}
-    paths = {part: params[part] for part in ("certificate", "private_key", "ca")}
-    result["problems"] = [
-        {"check": "missing", "message": f"{path} does not exist."}
-        for path in paths.values()
-        if not os.path.exists(path)
-    ]
-    if not result["problems"]:
-        pems = {part: read(path) for part, path in paths.items()}
-        now = datetime.datetime.now(datetime.timezone.utc)
-        problems = _certificate.certificate_problems(pems, params["names"], params["renew_days"], now)
-        result["problems"] = problems + mode_problems(params["private_key"], params["key_group"])
-        if not any(problem["check"] == "certificate" for problem in problems):
-            leaf = _certificate.load_chain(pems["certificate"])[0]
-            result["not_after"] = _certificate.not_after(leaf).isoformat()
-            result["names"] = _certificate.names_of(leaf)
-    module.exit_json(**result)
+    facts = _certificate.look_at_certificate({part: params[part] for part in ("certificate", "private_key", "ca")})
+    module.exit_json(
+        changed=False,
+        problems=judge_certificate(facts, params["names"], params["renew_days"], params["key_group"]),
+        not_after=facts["not_after"],
+        names=facts["names"],
+    )
 
 
 if __name__ == "__main__":

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.filter.certificate_problems import problems_of
 from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate import (
-    certificate_problems,
-    covers,
+    certificate_facts,
     load_chain,
+    look_at_certificate,
     names_of,
     not_after,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate_judge import covers, judge_certificate
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -100,7 +104,9 @@ LEAF = Party("server", CA, NAMES)
 def check(wanted: list[str] | None = None, **changed: bytes) -> dict[str, str]:
     """Judge the good files, some of them replaced."""
     pems = {"certificate": LEAF.pem, "private_key": LEAF.key_pem, "ca": CA.pem, **changed}
-    problems = certificate_problems(pems, NAMES if wanted is None else wanted, 30, NOW)
+    # As it comes from a host.
+    facts = json.loads(json.dumps(certificate_facts(pems, NOW)))
+    problems = judge_certificate(facts, NAMES if wanted is None else wanted, 30)
     assert all(problem["message"].endswith(".") for problem in problems)
     return {problem["check"]: problem["message"] for problem in problems}
 
@@ -244,3 +250,30 @@ def test_the_filter_judges_texts_and_leaves_renewal_to_the_owner_of_the_files() 
     texts = {"certificate": leaf.pem.decode(), "private_key": leaf.key_pem.decode(), "ca": CA.pem.decode()}
     assert problems_of(texts, NAMES) == []
     assert problems_of(texts, ["other"]) == ["The certificate lacks the names other."]
+
+
+def test_a_host_without_the_library() -> None:
+    (problem,) = judge_certificate(None, NAMES, 30, 999)
+    assert problem["check"] == "unknown"
+    assert "python3-cryptography" in problem["message"]
+
+
+def test_files_of_a_host(tmp_path: Path) -> None:
+    paths = {part: str(tmp_path / part) for part in ("certificate", "private_key", "ca")}
+    nothing = look_at_certificate(paths)
+    assert judge_certificate(nothing, NAMES, 30, 0) == [
+        {"check": "missing", "message": f"{path} does not exist."} for path in paths.values()
+    ]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    leaf = Party("server", CA, NAMES, days=(now - NOW).days + 300)
+    for part, content in (("certificate", leaf.pem), ("private_key", leaf.key_pem), ("ca", CA.pem)):
+        Path(paths[part]).write_bytes(content)
+    os.chmod(paths["private_key"], 0o640)
+    seen = look_at_certificate(paths)
+    group = os.stat(paths["private_key"]).st_gid
+    assert judge_certificate({**seen, "key": {**seen["key"], "owner": 0}}, NAMES, 30, group) == []
+    assert seen["names"] == NAMES
+    (problem,) = judge_certificate(seen, NAMES, 30, group + 1)
+    assert problem["check"] == "mode"
+    assert f"0:{group + 1} 0640 is wanted" in problem["message"]
+    assert judge_certificate(seen, NAMES, 30) == []
