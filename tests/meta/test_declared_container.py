@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import yaml
-from ansible_collections.ai_micro.postgres.plugins.module_utils._container import COMPARISONS
+from ansible_collections.ai_micro.postgres.plugins.plugin_utils._container import COMPARISONS
 
 from tests.meta.checkout import ROOT
 

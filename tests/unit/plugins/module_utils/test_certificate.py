@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.ai_micro.postgres.plugins.filter.certificate_problems import problems_of
 from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate import (
     certificate_facts,
     load_chain,
@@ -24,6 +23,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate imp
     not_after,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate_judge import covers, judge_certificate
+from ansible_collections.ai_micro.postgres.plugins.plugin_utils._given_certificate import problems_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
