@@ -43,8 +43,7 @@ def test_container_as_it_is_declared_is_left_to_itself(guarded: Instance) -> Non
 def test_changed_limit_is_put_right_while_the_server_runs(guarded: Instance) -> None:
     started = guarded.inspect()["State"]["StartedAt"]
     run("docker", "update", "--memory", "700m", guarded.name)
-    foreseen = guarded.site("--check", "--diff")
-    assert foreseen.count("changed") == 1
+    assert str(700 << 20) in guarded.site("--check", "--diff").output
     assert guarded.inspect()["HostConfig"]["Memory"] == 700 << 20
     assert guarded.site().count("changed") == 1
     assert guarded.inspect()["HostConfig"]["Memory"] == 1 << 30
