@@ -14,7 +14,6 @@ import string
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._adoption import (
-    INSTANCE_LABEL,
     deployments,
     replaced_container,
     replacement_problems,
@@ -25,6 +24,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import
     owner_of,
     published_addresses,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_objects import INSTANCE_LABEL
 from ansible_collections.ai_micro.postgres.plugins.module_utils._hba_judge import rule_problems
 
 MEBIBYTE = 1024 * 1024
