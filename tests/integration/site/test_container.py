@@ -6,8 +6,7 @@ import json
 import time
 from typing import Any
 
-import pytest
-from instance import NETWORK, Instance, run
+from instance import NETWORK, Instance, PlaybookResult, run
 
 
 def wait_until_healthy(instance: Instance) -> None:
@@ -34,46 +33,41 @@ def recreate(instance: Instance, **changes: Any) -> None:
     wait_until_healthy(instance)
 
 
+def instance_run(instance: Instance, *arguments: str, **changes: Any) -> PlaybookResult:
+    """Run what has a part in the container."""
+    return instance.site("--tags", "instance", *arguments, **changes)
+
+
+def test_limit_and_network_are_put_right_while_the_server_runs(guarded: Instance) -> None:
+    before = guarded.inspect()
+    run("docker", "update", "--memory", "700m", guarded.name)
+    run("docker", "network", "disconnect", NETWORK, guarded.name)
+    assert instance_run(guarded, "--check", "--diff").count("changed") == 1
+    changed = guarded.inspect()
+    assert changed["HostConfig"]["Memory"] == 700 << 20
+    assert NETWORK not in changed["NetworkSettings"]["Networks"]
+    assert instance_run(guarded).count("changed") == 1
+    mended = guarded.inspect()
+    assert mended["HostConfig"]["Memory"] == before["HostConfig"]["Memory"]
+    assert guarded.name in mended["NetworkSettings"]["Networks"][NETWORK]["Aliases"]
+    assert mended["State"]["StartedAt"] == before["State"]["StartedAt"]
+
+
+def test_container_made_anew_with_another_capability_and_port_is_replaced(guarded: Instance) -> None:
+    declared = guarded.inspect()["HostConfig"]
+    changes = {"CapDrop": ["NET_RAW"], "PortBindings": {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}}
+    recreate(guarded, **changes)
+    made = guarded.inspect()
+    assert {name: made["HostConfig"][name] for name in changes} == changes
+    waiting = instance_run(guarded, postgres_instance_restart_permitted=False)
+    assert f"The container {guarded.name} differs from the declared in cap_drop, published_ports" in waiting.text
+    assert guarded.inspect()["Id"] == made["Id"]
+    assert instance_run(guarded).count("changed") == 1
+    mended = guarded.inspect()["HostConfig"]
+    assert {name: mended[name] for name in changes} == {name: declared[name] for name in changes}
+
+
 def test_container_as_it_is_declared_is_left_to_itself(guarded: Instance) -> None:
     again = guarded.site()
     assert again.count("changed") == 0
     assert "Run the container" not in again.output
-
-
-def test_changed_limit_is_put_right_while_the_server_runs(guarded: Instance) -> None:
-    started = guarded.inspect()["State"]["StartedAt"]
-    run("docker", "update", "--memory", "700m", guarded.name)
-    assert str(700 << 20) in guarded.site("--check", "--diff").output
-    assert guarded.inspect()["HostConfig"]["Memory"] == 700 << 20
-    assert guarded.site().count("changed") == 1
-    assert guarded.inspect()["HostConfig"]["Memory"] == 1 << 30
-    assert guarded.inspect()["State"]["StartedAt"] == started
-
-
-def test_container_taken_off_its_network_comes_back(guarded: Instance) -> None:
-    run("docker", "network", "disconnect", NETWORK, guarded.name)
-    assert guarded.site().count("changed") == 1
-    assert guarded.name in guarded.inspect()["NetworkSettings"]["Networks"][NETWORK]["Aliases"]
-    assert guarded.site().count("changed") == 0
-
-
-@pytest.mark.parametrize(
-    ("attribute", "value"),
-    [
-        ("CapDrop", ["NET_RAW"]),
-        ("PortBindings", {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}),
-        ("ReadonlyRootfs", False),
-    ],
-    ids=str,
-)
-def test_container_made_anew_with_another_attribute_is_replaced(guarded: Instance, attribute: str, value: Any) -> None:
-    declared = guarded.inspect()["HostConfig"][attribute]
-    recreate(guarded, **{attribute: value})
-    assert guarded.inspect()["HostConfig"][attribute] != declared
-    made = guarded.inspect()["Id"]
-    waiting = guarded.site(postgres_instance_restart_permitted=False)
-    assert f"The container {guarded.name} differs from the declared in" in waiting.text
-    assert guarded.inspect()["Id"] == made
-    assert guarded.site().count("changed") == 1
-    assert guarded.inspect()["HostConfig"][attribute] == declared
-    assert guarded.site().count("changed") == 0
