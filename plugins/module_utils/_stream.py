@@ -12,7 +12,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, cast
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._cipher import CHUNK
@@ -59,6 +59,10 @@ def feeding(words: Sequence[str]) -> Iterator[IO[bytes]]:
         except BaseException:
             program.kill()
             raise
+        finally:
+            # What still waits in the buffer of an end that is gone must not have the last word.
+            with suppress(BrokenPipeError):
+                sink.close()
         _judge(program, errors)
 
 

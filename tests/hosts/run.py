@@ -44,7 +44,11 @@ class Run:
         return sum(int(host.get(what, 0)) for host in hosts) if hosts else -1
 
     def report(self) -> str:
-        """Say what failed, what changed and what was printed to the standard error."""
-        failed = [f"{name}: {result.get('msg', result)}" for name, result in self.results() if result.get("failed")]
+        """Say what failed or was not reached, what changed and what was printed to the standard error."""
+        failed = [
+            f"{name}: {result.get('msg', result)}"
+            for name, result in self.results()
+            if result.get("failed") or result.get("unreachable")
+        ]
         parts = [f"exit code {self.code}", "failed:", *failed, "changed:", *self.changed(), "stderr:"]
         return "\n".join([*parts, *self.errors.splitlines()[-TAIL:]])

@@ -69,6 +69,14 @@ def test_provisioned_together(fleet: Fleet, provisioned: Path) -> None:
         assert started(fleet, name).endswith(" healthy")
 
 
+def test_modules_go_through_the_pipe(fleet: Fleet, provisioned: Path) -> None:
+    """With pipelining, what becomes root is Python that reads a module; without it, a file in the user's directory."""
+    for name in RELEASES:
+        said = fleet.hosts[name].exec("journalctl", "--no-pager", "--output=cat", "--identifier=sudo").stdout
+        assert "BECOME-SUCCESS-" in said
+        assert "AnsiballZ_" not in said
+
+
 def test_second_run_changes_nothing(fleet: Fleet, provisioned: Path) -> None:
     unchanged(fleet.play("site.yml", provisioned))
     unchanged(fleet.play("site.yml", provisioned, "--check", "--diff"))

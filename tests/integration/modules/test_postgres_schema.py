@@ -328,7 +328,10 @@ def test_what_a_killed_run_left_in_the_schema_needs_no_permission(server: Server
     assert call(definition)["in_sync"]
 
 
-def test_only_access_share_locks_are_taken_by_looking(server: Server, database: str, roles: None, call: Call) -> None:
+@pytest.mark.parametrize("how", [{}, {"state": "present", "allow": ["all"], "check": True}], ids=["verified", "check"])
+def test_only_access_share_locks_are_taken_by_looking(
+    server: Server, database: str, roles: None, call: Call, how: dict[str, Any]
+) -> None:
     server.sql(BASE, db=database)
     seen: set[str] = set()
     done = threading.Event()
@@ -347,7 +350,9 @@ def test_only_access_share_locks_are_taken_by_looking(server: Server, database: 
     watcher.start()
     try:
         # Neither side is in sync, so deparsing and planning are watched too.
-        assert call(BASE.replace("'new', 'old'", "'new', 'older'"))["failed"]
+        looked = call(BASE.replace("'new', 'old'", "'new', 'older'"), **how)
+        assert looked["drift"]
+        assert ("msg" in looked) is (not how), "it was not planned to the end"
     finally:
         done.set()
         watcher.join()
@@ -433,19 +438,21 @@ def test_hostile_names(server: Server, database: str, call: Call, name: str) -> 
 
 
 def test_as_many_statements_whatever_the_size(server: Server, database: str, call: Call) -> None:
-    def statements(definition: str) -> tuple[int, int]:
+    def statements(definition: str, in_sync: bool = True) -> tuple[int, int]:
         counts = []
         for _again in range(2):
             before = server.log().count("LOG:  statement:")
-            assert call(definition)["in_sync"]
+            assert call(definition)["in_sync"] is in_sync
             counts.append(server.log().count("LOG:  statement:") - before)
         return counts[0], counts[1]
 
+    lacking = f"{SMALL} CREATE INDEX lacking ON documents (status);"
     server.sql(SMALL, db=database)
-    few = statements(SMALL)
+    few, few_that_differ = statements(SMALL), statements(lacking, in_sync=False)
     more = "".join(f"CREATE TABLE t{i} (a int PRIMARY KEY, b text); CREATE INDEX ON t{i} (b);" for i in range(100))
     server.sql(more, db=database)
     assert statements(SMALL + more) == few
+    assert statements(lacking + more, in_sync=False) == few_that_differ
 
 
 @pytest.mark.parametrize(

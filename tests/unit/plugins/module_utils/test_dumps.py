@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,24 @@ def test_failure_of_either_end_is_seen() -> None:
         assert source.read() == b""
     with pytest.raises(StreamError), feeding(["false"]):
         pass
+
+
+def feed_and_fail(consumer: list[str], closed: Path) -> None:
+    """Write to a program that has closed its end, and then fail."""
+    deadline = time.monotonic() + 60
+    with feeding(consumer) as sink:
+        while not closed.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        sink.write(b"x")
+        raise StreamError("no such thing")
+
+
+def test_why_the_source_failed_is_not_lost_behind_a_closed_pipe(tmp_path: Path) -> None:
+    """What waits in the buffer cannot be written any more; that is not what went wrong."""
+    closed = tmp_path / "closed"
+    with pytest.raises(StreamError, match=r"^no such thing$"):
+        feed_and_fail(["sh", "-c", f"exec <&-; touch {closed}; exec sleep 60"], closed)
 
 
 def generation(label: str, age: int, missing: bool = False) -> Generation:
