@@ -172,6 +172,8 @@ options:
       - Directory on the target where the snapshot of the declared schema is kept, so that a repeated run needs no scratch database. Its files can be read by
         their owner only and hold names and definitions, and the rows that O(rows) asks for.
       - They are used only while the definition, the server's version, its extensions, roles and settings are the same. Empty keeps nothing.
+      - A schema that was found in sync is kept as the hash of where its catalogs' row versions lie and which transactions wrote them. While the server runs and
+        gives the same hash, nothing was changed, and nothing is read again but the rows that O(rows) asks for.
     type: path
     default: ~/.cache/ai_micro.postgres
 author:

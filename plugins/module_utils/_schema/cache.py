@@ -5,7 +5,9 @@
 """The declared side changes rarely, so its snapshot is kept in a file that only its owner can read or write.
 
 It is named after the database and keyed by everything that it depends on: the definition, the queries that read it, and
-what the server says about itself. A file that is not ours, not readable or of another key counts as none.
+what the server says about itself. Beside it stands the mark of the live database as it was when nothing differed: while the
+server gives the same mark again, nothing has to be fetched. A file that is not ours, not readable or of another key counts as
+none.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
 # Raised when what is made of the queries' rows changes.
-FORMAT = 4
+FORMAT = 5
 
 # Whatever of the server decides what a definition becomes.
 SERVER_SQL = """
@@ -66,32 +68,51 @@ class Cache:
         self.path = (
             os.path.join(directory, hashlib.sha256(name.encode()).hexdigest()[:32] + ".json") if directory else ""
         )
+        self._forget()
+
+    def _forget(self) -> None:
+        self.fingerprint = ""
+        # Of a live database that was found in sync; empty where none was.
+        self.mark = ""
         self.alternates: dict[str, list[Any]] = {}
         self.rows: list[Thing] = []
         self._edges: list[list[int]] = []
+        self._snapshot = ""
 
-    def read(self, wanted: str) -> Optional[tuple[Snapshot, str]]:
-        """Give the snapshot and its fingerprint, if it was made of the same things."""
+    def read(self, wanted: str) -> bool:
+        """Whether something is kept that was made of the same things; the snapshot in it is parsed only when it is asked for."""
         if not self.path:
-            return None
+            return False
         try:
             with open(self.path, encoding="utf-8") as file:
                 held = os.fstat(file.fileno())
                 if held.st_uid != os.geteuid() or stat.S_IMODE(held.st_mode) & 0o077:
-                    return None
-                kept = json.load(file)
-            if kept["key"] != wanted:
-                return None
-            things = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["things"]]
-            self.alternates = kept["alternates"]
-            self.rows = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["rows"]]
-            self._edges = kept["edges"]
-            if any(max(entry) >= len(things) for entry in self._edges):
-                return None
+                    return False
+                kept = json.loads(file.readline())
+                if kept["key"] != wanted:
+                    return False
+                self.rows = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["rows"]]
+                self.fingerprint, self.mark, self.alternates = kept["fingerprint"], kept["mark"], kept["alternates"]
+                self._snapshot = file.read()
         except (OSError, ValueError, KeyError, TypeError):
-            return None
-        snapshot = Snapshot({thing.key: thing for thing in things}, version=kept["version"], user=kept["user"])
-        return snapshot, kept["fingerprint"]
+            self._forget()
+            return False
+        return True
+
+    def snapshot(self) -> Optional[Snapshot]:
+        """Give the declared snapshot that was kept, if it is whole."""
+        try:
+            kept = json.loads(self._snapshot)
+            things = [Thing(kind, tuple(identity), has, facts) for kind, identity, has, facts in kept["things"]]
+            self._edges = kept["edges"]
+            whole = all(max(entry) < len(things) for entry in self._edges)
+            found = Snapshot({thing.key: thing for thing in things}, version=kept["version"], user=kept["user"])
+        except (ValueError, KeyError, TypeError):
+            whole = False
+        if whole:
+            return found
+        self._forget()
+        return None
 
     def read_edges(self, snapshot: Snapshot) -> None:
         """Give a snapshot that was kept what depends on what; only a plan needs it."""
@@ -99,7 +120,7 @@ class Cache:
             keys = list(snapshot.things)
             snapshot.edges = {keys[user]: frozenset(keys[place] for place in needed) for user, *needed in self._edges}
 
-    def write(self, wanted: str, snapshot: Snapshot, mark: str) -> None:
+    def write(self, wanted: str, snapshot: Snapshot) -> None:
         """Keep it; a directory that cannot be written costs time only."""
         if not self.path:
             return
@@ -108,13 +129,16 @@ class Cache:
             self._edges = [
                 [places[user], *sorted(places[key] for key in needed)] for user, needed in snapshot.edges.items()
             ]
-        kept = {
+        head = {
             "key": wanted,
-            "fingerprint": mark,
-            "version": snapshot.version,
-            "user": snapshot.user,
+            "fingerprint": self.fingerprint,
+            "mark": self.mark,
             "alternates": self.alternates,
             "rows": [list(thing) for thing in self.rows],
+        }
+        kept = {
+            "version": snapshot.version,
+            "user": snapshot.user,
             "edges": self._edges,
             "things": [list(thing) for thing in snapshot.things.values()],
         }
@@ -122,5 +146,5 @@ class Cache:
         with contextlib.suppress(OSError):
             os.makedirs(directory, mode=0o700, exist_ok=True)
             with tempfile.NamedTemporaryFile("w", dir=directory, delete=False, encoding="utf-8") as file:
-                json.dump(kept, file)
+                file.write(json.dumps(head) + "\n" + json.dumps(kept))
             os.replace(file.name, self.path)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any, Optional
@@ -26,6 +28,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.compare 
     reported,
     sentence,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.mark import read_mark
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import (
     Data,
     Drift,
@@ -72,10 +75,14 @@ class Run:
         self.definition: str = self.params["definition"]
         self.ignored = ignoring(self.params["ignore"])
         self._scratch: Optional[Session] = None
+        self._declared: Optional[Snapshot] = None
+        self._actual: Optional[Snapshot] = None
         self.learnt = False
+        # Nothing of the live schema has changed since a run that found no difference.
+        self.known = False
 
     def read(self) -> None:
-        """Both sides, the declared one from where it is kept, if it is."""
+        """What both sides are known by: where the live one is as it was in sync, nothing else of it is fetched."""
         live = self.stack.enter_context(session(self.module, self.target, readonly=True))
         self.reader = live
         settle(live)
@@ -88,17 +95,41 @@ class Run:
         name = f"{self.params['login_host']}{self.params['login_unix_socket']}:{self.params['login_port']}/{oid}"
         self.cache = caching.Cache(self.params["cache_directory"], name)
         self.key = caching.key(live, self.definition, likeness, self.settings, self.params["rows"])
-        kept = self.cache.read(self.key)
-        if kept:
-            self.declared, self.fingerprint = kept
-        else:
-            self.declare()
-        self.asked = read_asked(self.params["rows"], self.declared)
-        self.actual = take_snapshot(live)
+        self.kept = self.cache.read(self.key)
+        self.mark = self.live_mark()
+        self.known = self.kept and bool(self.mark) and self.mark == self.cache.mark
+        self.asked = read_asked(self.params["rows"], self.declared) if self.params["rows"] else []
+
+    @property
+    def actual(self) -> Snapshot:
+        """The live side, fetched at its first use."""
+        if self._actual is None:
+            self._actual = take_snapshot(self.reader)
+        return self._actual
+
+    def live_mark(self) -> str:
+        """Hash the state of the live schema, and what else decides whether it is in sync; empty where nothing is kept."""
+        state = read_mark(self.reader) if self.cache.path else ""
+        if not state:
+            return ""
+        parts = [state, self.params["privileges"], self.params["ignore"]]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def declared(self) -> Snapshot:
+        """The declared side, from where it is kept, if it is."""
+        if self._declared is None and self.kept:
+            self._declared = self.cache.snapshot()
+        if self._declared is None:
+            self._declared = self.declare()
+        return self._declared
 
     def compare_rows(self) -> list[Drift]:
         """Declared rows that are missing or different; they wait for a table that is."""
-        return compare_rows(self.cache.rows, read_live(self.reader, self.asked, self.cache.rows, self.actual))
+        if not self.asked:
+            return []
+        live = self.declared if self.known else self.actual
+        return compare_rows(self.cache.rows, read_live(self.reader, self.asked, self.cache.rows, live))
 
     def scratch(self) -> Session:
         """A scratch database that holds the declared schema, loaded at its first use."""
@@ -107,19 +138,23 @@ class Run:
             load(self.workshop, self._scratch, self.definition, self.settings)
         return self._scratch
 
-    def remember(self) -> None:
-        """Keep spellings that were found to mean the same."""
+    def remember(self, in_sync: bool) -> None:
+        """Keep spellings that were found to mean the same, and the mark of a schema in sync, if it is still the one that was read."""
+        lasting = in_sync and self.mark == self.live_mark()
+        if lasting and self.mark != self.cache.mark:
+            self.cache.mark, self.learnt = self.mark, True
         if self.learnt:
-            self.cache.write(self.key, self.declared, self.fingerprint)
+            self.cache.write(self.key, self.declared)
             self.learnt = False
 
-    def declare(self) -> None:
+    def declare(self) -> Snapshot:
         """Load the definition and look at what it made."""
-        self.declared = take_snapshot(self.scratch())
-        read_edges(self.scratch(), self.declared)
-        self.cache.rows = read_declared(self.scratch(), read_asked(self.params["rows"], self.declared))
-        self.fingerprint = caching.fingerprint(self.declared, self.cache.rows)
-        self.cache.write(self.key, self.declared, self.fingerprint)
+        made = take_snapshot(self.scratch())
+        read_edges(self.scratch(), made)
+        self.cache.rows = read_declared(self.scratch(), read_asked(self.params["rows"], made))
+        self.cache.fingerprint = caching.fingerprint(made, self.cache.rows)
+        self.cache.write(self.key, made)
+        return made
 
     def compare(self, actual: Snapshot) -> list[Drift]:
         """What differs from the declared schema, spellings aside; known spellings are remembered."""
@@ -143,6 +178,15 @@ class Run:
             with inner.transaction():
                 doubtful = [item for item in doubtful if deparse.same(inner, item, self.actual, copy)]
         return [item for item in drift if item not in doubtful]
+
+    def differences(self) -> list[Drift]:
+        """What differs between the two sides; whether nothing does is kept for the next run."""
+        if self.known:
+            return []
+        drift = self.compare(self.actual)
+        # What is ignored may be absent: only a live side that has everything declared stands for the declared one.
+        self.remember(in_sync=not drift and self.declared.things.keys() <= self.actual.things.keys())
+        return drift
 
     def first_plan(self, drift: Sequence[Drift], data: Data) -> list[Step]:
         """The plan as it looks before it was tried: whom it endangers is clear from it."""
@@ -231,10 +275,9 @@ def run(module: Module, writing: bool) -> dict[str, Any]:
         result: dict[str, Any] = {}
         try:
             job.read()
-            drift = job.compare(job.actual)
-            job.remember()
+            drift = job.differences()
             rows = job.compare_rows()
-            shown = [*reported(drift, job.declared, job.actual), *rows]
+            shown = [*(reported(drift, job.declared, job.actual) if drift else ()), *rows]
             result = outcome(job, shown, [])
             if not shown:
                 return result
@@ -249,7 +292,7 @@ def run(module: Module, writing: bool) -> dict[str, Any]:
                 return result
             permitted(steps, module.params["allow"], job.target)
             steps = [*(job.proved_plan(data) if drift else ()), *row_changes]
-            job.remember()
+            job.remember(in_sync=False)
             permitted(steps, module.params["allow"], job.target)
             result = outcome(job, shown, steps)
             if writing:
@@ -269,7 +312,7 @@ def outcome(job: Run, shown: Sequence[Drift], steps: Sequence[Step]) -> dict[str
         "drift": [entry(item, steps_for(item, shown, steps, job)) for item in shown],
         "queries": [],
         "diff": difference(shown),
-        "fingerprint": job.fingerprint,
+        "fingerprint": job.cache.fingerprint,
     }
 
 

@@ -550,20 +550,6 @@ def test_declared_rows(server: Server, database: str, call: Call) -> None:
         assert said in call(definition, rows=[wrong])["msg"]
 
 
-def test_a_cache_of_somebody_else_is_not_trusted(server: Server, database: str, call: Call, tmp_path: Path) -> None:
-    server.sql(SMALL, db=database)
-    assert call(SMALL)["in_sync"]
-    (kept,) = (tmp_path / "cache").iterdir()
-    assert kept.stat().st_mode & 0o777 == 0o600
-    content = json.loads(kept.read_text())
-    kept.write_text(json.dumps({**content, "fingerprint": "as kept"}))
-    assert call(SMALL)["fingerprint"] == "as kept", "the file is read"
-    kept.chmod(0o644)
-    assert call(SMALL)["fingerprint"] == content["fingerprint"], "a file that others may read or write is not"
-    kept.write_text(json.dumps({**content, "things": []}))
-    assert call(SMALL)["fingerprint"] == content["fingerprint"], "neither is a broken one"
-
-
 def test_no_secret_is_shown(server: Server, database: str, call: Call) -> None:
     found = call(SMALL, login_unix_socket="", login_host="127.0.0.1", login_user="postgres", login_password=PASSWORD)
     assert found["failed"]

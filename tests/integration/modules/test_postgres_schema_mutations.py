@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.mark import read_mark
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry import KINDS
+from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
 from .conftest import Server
 from .schema import BASE, Mutation, mutations
@@ -121,3 +124,34 @@ def test_mutations(base: Server, cache: Path, group: int) -> None:
         found, named = trial.named([mutation])
         assert named, f"{mutation.name} is not detected: {found['msg']}"
         assert trial.mended(found) == "", mutation.name
+
+
+def test_every_mutation_changes_the_mark(base: Server) -> None:
+    """While the mark is the same nothing is compared, so nothing that is compared may leave it as it is."""
+    Trial(base, Path()).make([])
+    with closing(base.connect(DATABASE)) as connection:
+        connection.autocommit = True
+        session, unseen = Session(connection, DATABASE), []
+        for mutation in MUTATIONS:
+            before = read_mark(session)
+            assert before == read_mark(session)
+            if not read_after(session, mutation.sql.replace("{db}", DATABASE), before):
+                unseen.append(mutation.name)
+        assert unseen == []
+
+
+def read_after(session: Session, statements: str, before: str) -> bool:
+    """Whether statements change the mark; they are taken back where they can be."""
+    session.execute("BEGIN")
+    try:
+        session.execute(statements)
+        return read_mark(session) != before
+    except psycopg2.errors.ActiveSqlTransaction:
+        session.execute("ROLLBACK; BEGIN")
+        session.connection.commit()
+        for statement in statements.split(";"):
+            if statement.strip():
+                session.execute(statement)
+        return read_mark(session) != before
+    finally:
+        session.execute("ROLLBACK")
