@@ -24,6 +24,7 @@ MEMORY = "1g"
 # 20 is 300 MB: more than stock's buffers, less than the memory.
 SCALE = 20
 CLIENTS = 8
+# Long enough that what connections find in the buffers counts, and not how they come to it.
 KINDS = {"TPC-B-like": ("-b", "tpcb-like"), "select-only": ("-b", "select-only")}
 DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "data_checksums", "wal_sync_method")
 
@@ -93,7 +94,7 @@ def rate(container: str, kind: str, seconds: int) -> float:
     return float(found.group(1))
 
 
-def measure_pgbench(runs: int, seconds: int = 20) -> bool:
+def measure_pgbench(runs: int, seconds: int = 60) -> bool:
     """Both kinds in both containers, in turn; tuned must not be slower than stock in either."""
     label = secrets.token_hex(3)
     figures: dict[tuple[str, str], list[float]] = {}

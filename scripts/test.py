@@ -28,6 +28,7 @@ HEARTBEAT = 50
 TAIL = 150
 PYTEST = ("python", "-m", "pytest", "--color=no", "--durations=20", "--durations-min=10")
 APART = ("tests/integration/modules", "tests/integration/image")
+ADOPTION = ("tests/integration/site/test_adoption.py",)
 BACKUP = ("tests/integration/site/test_backup.py", "tests/integration/site/test_backup_parts.py")
 
 
@@ -59,11 +60,12 @@ STAGES = (
     Stage("oldest", "A", ("python", "scripts/versions.py", "2.17"), needs=("prepare",)),
     Stage("modules", "A", (*PYTEST, *APART), needs=("prepare",), minutes=60),
     Stage("fresh", "A", (*PYTEST, "tests/fresh"), needs=("prepare",), minutes=40),
+    Stage("adoption", "A", (*PYTEST, *ADOPTION), needs=("prepare",), minutes=40),
     Stage("prepare", "B", ("ansible-playbook", "-i", "localhost,", "tests/prepare.yml"), minutes=20),
     Stage(
         "integration",
         "B",
-        (*PYTEST, "tests/integration", *(f"--ignore={path}" for path in (*APART, *BACKUP))),
+        (*PYTEST, "tests/integration", *(f"--ignore={path}" for path in (*APART, *ADOPTION, *BACKUP))),
         needs=("prepare",),
         minutes=80,
     ),
