@@ -78,14 +78,16 @@ def embeddings(count: int) -> Any:
     if not kept.is_file():
         chunks = sorted(set(texts()))
         order = np.random.default_rng(1).permutation(len(chunks))
-        if len(chunks) < count:
+        # Some come to nothing but words that are left out.
+        taken = count + count // 100
+        if len(chunks) < taken:
             raise SystemExit(f"The packages hold {len(chunks)} chunks: ask for fewer rows, or add packages.")
-        chosen = [chunks[place] for place in order[:count]]
+        chosen = [chunks[place] for place in order[:taken]]
         words = TfidfVectorizer(sublinear_tf=True, min_df=2, max_features=50000, stop_words="english")
         terms = words.fit_transform(chosen)
         reduction = TruncatedSVD(DIMENSIONS, random_state=1, n_iter=3).fit(terms[:LEARNT])
         made = normalize(reduction.transform(terms)).astype("float32")
-        np.save(kept, made[np.linalg.norm(made, axis=1) > 0])
+        np.save(kept, made[np.linalg.norm(made, axis=1) > 0][:count])
     return np.load(kept)
 
 

@@ -4,8 +4,8 @@
 
 """The declared side changes rarely, so its snapshot is kept in a file that only its owner can read or write.
 
-It is named after the database and keyed by everything that it depends on: the definition, the queries that read it, and
-what the server says about itself. Beside it stands the mark of the live database as it was when nothing differed: while the
+It is named after the database and keyed by everything that it depends on: the definition, the code that reads and compares,
+and what the server says about itself. Beside it stands the mark of the live database as it was when nothing differed: while the
 server gives the same mark again, nothing has to be fetched. A file that is not ours, not readable or of another key counts as
 none.
 """
@@ -17,16 +17,13 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Sequence
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.model import Snapshot, Thing
-from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.registry import KINDS
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
-
-# Raised when what is made of the queries' rows changes.
-FORMAT = 5
 
 # Whatever of the server decides what a definition becomes.
 SERVER_SQL = """
@@ -46,11 +43,17 @@ WHERE s.setrole IN (0, (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname 
 """
 
 
+def code() -> str:
+    """The sources of this package: what another release sees, this one may not have seen."""
+    package = __name__.rpartition(".")[0] + "."
+    modules = sorted(name for name in sys.modules if name.startswith(package))
+    return "".join(str(sys.modules[name].__loader__.get_source(name)) for name in modules)  # type: ignore[union-attr]
+
+
 def key(session: Session, definition: str, likeness: dict[str, Any], settings: list[str], rows: Any) -> str:
-    """Hash everything that the declared snapshot depends on."""
-    queries = "".join(kind.sql(session.version) for kind in KINDS.values())
+    """Hash everything that the declared snapshot and the verdict about a live one depend on."""
     server = session.rows(SERVER_SQL)[1][0][0]
-    parts = [str(FORMAT), queries, server, json.dumps([likeness, rows], sort_keys=True), *settings, definition]
+    parts = [code(), server, json.dumps([likeness, rows], sort_keys=True), *settings, definition]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -13,6 +13,9 @@ that was started anew may hold another copy of its files, so its start is a part
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.kinds import database
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
@@ -79,32 +82,31 @@ UNREAD = (
 )
 # pg_publication_namespace came with 15.
 PRESENT_SQL = """
-SELECT c.relname FROM pg_catalog.pg_class c
+SELECT c.relname, pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c
 WHERE c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace AND c.relkind = 'r' AND NOT c.relisshared ORDER BY c.relname
 """
+# The checkpointer begins anew when the server recovers from a crash of one of its processes.
 SHARED_SQL = f"""
 SELECT pg_catalog.concat_ws('|', pg_catalog.pg_postmaster_start_time(),
-    (SELECT pg_catalog.string_agg(pg_catalog.concat(r.oid, '=', r.rolname), ',' ORDER BY r.oid) FROM pg_catalog.pg_roles r),
-    (SELECT pg_catalog.string_agg(pg_catalog.concat(t.oid, '=', t.spcname), ',' ORDER BY t.oid) FROM pg_catalog.pg_tablespace t),
-    (SELECT pg_catalog.string_agg(d::text, ',') FROM ({database.KIND.sql(0)}) d)) AS text
+    (SELECT pg_catalog.max(a.backend_start) FROM pg_catalog.pg_stat_activity a WHERE a.backend_type = 'checkpointer'),
+    (SELECT pg_catalog.json_agg(ARRAY[r.oid::text, r.rolname] ORDER BY r.oid) FROM pg_catalog.pg_roles r),
+    (SELECT pg_catalog.json_agg(ARRAY[t.oid::text, t.spcname] ORDER BY t.oid) FROM pg_catalog.pg_tablespace t),
+    (SELECT d::text FROM ({database.KIND.sql(0)}) d))
 """
-VERSIONS_SQL = (
-    "SELECT pg_catalog.string_agg(pg_catalog.concat('{name}', ctid, xmin), ',') AS text FROM pg_catalog.{name}"
-)
-MARK_SQL = """
-SELECT pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(
-    pg_catalog.string_agg(k.text, '|' ORDER BY k.text COLLATE pg_catalog."C"), pg_catalog.getdatabaseencoding())), 'hex')
-FROM ({parts}) k
-"""
+# Sums, for nothing fixes the order in which rows come; two of 64 bits, so that no two states share them by chance.
+VERSIONS_SQL = """(SELECT pg_catalog.concat_ws(' ', pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended(v.place, 1)),
+    pg_catalog.sum(pg_catalog.hashtextextended(v.place, 2)))
+    FROM (SELECT pg_catalog.concat(ctid, xmin) AS place FROM pg_catalog.{name}) v)"""
 
 
 def read_mark(session: Session) -> str:
-    """Give the mark of a database's schema; empty where the server is too old to have one."""
+    """Give the mark of a database's schema; empty where the server cannot say all that it takes."""
     if session.version < SINCE:
         return ""
-    present = [name for (name,) in session.rows(PRESENT_SQL)[1]]
-    if set(present) - {*CATALOGS, *UNREAD}:
-        # A catalog of a later version: nobody knows what it decides.
+    present = {name: readable for name, readable in session.rows(PRESENT_SQL)[1] if name not in UNREAD}
+    # Of a catalog of a later version nobody knows what it decides.
+    if not all(readable and name in CATALOGS for name, readable in present.items()):
         return ""
-    parts = [SHARED_SQL, *(VERSIONS_SQL.format(name=name) for name in CATALOGS if name in present)]
-    return str(session.rows(MARK_SQL.format(parts=" UNION ALL ".join(parts)))[1][0][0])
+    versions = ", ".join(VERSIONS_SQL.format(name=name) for name in present)
+    shared, states = session.rows(SHARED_SQL)[1], session.rows(f"SELECT ARRAY[{versions}]")[1]
+    return hashlib.sha256(json.dumps([list(present), shared, states]).encode()).hexdigest()

@@ -183,9 +183,12 @@ class Run:
         """What differs between the two sides; whether nothing does is kept for the next run."""
         if self.known:
             return []
+        # A definition takes its time to load, and a snapshot of the live side holds locks until the end.
+        declared = self.declared
         drift = self.compare(self.actual)
-        # What is ignored may be absent: only a live side that has everything declared stands for the declared one.
-        self.remember(in_sync=not drift and self.declared.things.keys() <= self.actual.things.keys())
+        # What is ignored may be absent: to rows only a live side that has everything declared stands for the declared one.
+        whole = not self.asked or declared.things.keys() <= self.actual.things.keys()
+        self.remember(in_sync=not drift and whole)
         return drift
 
     def first_plan(self, drift: Sequence[Drift], data: Data) -> list[Step]:

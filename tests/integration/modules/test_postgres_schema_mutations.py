@@ -135,23 +135,9 @@ def test_every_mutation_changes_the_mark(base: Server) -> None:
         for mutation in MUTATIONS:
             before = read_mark(session)
             assert before == read_mark(session)
-            if not read_after(session, mutation.sql.replace("{db}", DATABASE), before):
+            session.execute("BEGIN")
+            session.execute(mutation.sql.replace("{db}", DATABASE))
+            if read_mark(session) == before:
                 unseen.append(mutation.name)
+            session.execute("ROLLBACK")
         assert unseen == []
-
-
-def read_after(session: Session, statements: str, before: str) -> bool:
-    """Whether statements change the mark; they are taken back where they can be."""
-    session.execute("BEGIN")
-    try:
-        session.execute(statements)
-        return read_mark(session) != before
-    except psycopg2.errors.ActiveSqlTransaction:
-        session.execute("ROLLBACK; BEGIN")
-        session.connection.commit()
-        for statement in statements.split(";"):
-            if statement.strip():
-                session.execute(statement)
-        return read_mark(session) != before
-    finally:
-        session.execute("ROLLBACK")
