@@ -247,8 +247,8 @@ def role_problems(databases: list[dict[str, Any]], readonly_role: str, tls_sourc
     return problems
 
 
-def source_problems(sources: list[str], daemon_config: dict[str, Any]) -> list[str]:
-    """Say which source is no address or network, which iptables would refuse halfway, and where rules would have no effect."""
+def source_problems(sources: list[str]) -> list[str]:
+    """Say which source is no address or network, which the rules would be refused for halfway."""
     problems = []
     for source in sources:
         try:
@@ -257,13 +257,6 @@ def source_problems(sources: list[str], daemon_config: dict[str, Any]) -> list[s
             problems.append(
                 f"{source} in postgres_instance_allowed_sources is no address or network ({error}): "
                 "write it as 192.0.2.7 or 192.0.2.0/24."
-            )
-    for key, value in (("firewall-backend", "nftables"), ("iptables", False)):
-        if sources and daemon_config.get(key) == value:
-            problems.append(
-                f"The Docker Engine's {key} is {str(value).lower()}, so that nothing passes the chain DOCKER-USER where "
-                "postgres_instance_allowed_sources would restrict it: take that out of the Engine's daemon.json, or leave the list empty and "
-                "restrict the sources in the host's own firewall."
             )
     return problems
 
@@ -275,7 +268,7 @@ def preflight_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str
         *database_problems(wanted["databases"]),
         *role_problems(wanted["databases"], wanted["readonly_role"], wanted["tls_source"]),
         *rule_problems(wanted["hba"], wanted["databases"], wanted["readonly_role"], wanted["superuser_from_network"]),
-        *source_problems(wanted.get("sources", []), look["docker"]["daemon_config"]),
+        *source_problems(wanted.get("sources", [])),
         *host_problems(look, wanted),
         *port_problems(look, wanted),
         *container_problems(look, wanted),

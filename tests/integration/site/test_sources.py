@@ -111,3 +111,43 @@ def test_only_declared_sources_come_through(hardened: Instance, hosts: None) -> 
     assert (reaches(hardened, "a"), reaches(hardened, "b")) == (True, True)
     assert ours not in run("iptables", "-w", "-S").stdout
     assert not (hardened.directory / "firewall").exists()
+
+
+def test_nftables_decides_where_docker_keeps_no_rules(hardened: Instance, hosts: None) -> None:
+    listed = {"postgres_instance_allowed_sources": [f"{HOSTS['a']}.0/24", "2001:db8::/32"]}
+    # This machine's Engine keeps rules of iptables, so the role is told otherwise.
+    nftables = ("--tags", "instance", "--extra-vars", "_postgres_instance_firewall_template=firewall-nftables.sh.j2")
+    hardened.site(*nftables, **listed)
+    script = str(hardened.directory / "firewall/firewall.sh")
+    (table,) = (
+        line.removeprefix("table=")
+        for line in (hardened.directory / "firewall/firewall.sh").read_text().splitlines()
+        if line.startswith("table=")
+    )
+    assert (reaches(hardened, "a"), reaches(hardened, "b")) == (True, False)
+    assert (goes_around(hardened, "a"), goes_around(hardened, "b")) == (False, False)
+    # What the documentation says of containers of the same machine.
+    assert not sibling_reaches(hardened)
+    assert hardened.site(*nftables, **listed).count("changed") == 0
+
+    # Rules that somebody has changed, and none at all, as after a boot.
+    for command in (("flush", "chain", "inet", table, "arriving"), ("delete", "table", "inet", table)):
+        run("nft", *command)
+        assert reaches(hardened, "b"), command
+        assert run(script, "check", check=False).returncode == 1
+        run(script, "apply")  # what the unit does before Docker starts
+        assert not reaches(hardened, "b"), command
+        assert run(script, "check", check=False).returncode == 0
+    run("nft", "flush", "chain", "inet", table, "arriving")
+    assert hardened.site(*nftables, **listed).count("changed") == 1
+    assert not reaches(hardened, "b")
+
+    # The Engine keeps rules of iptables after all.
+    hardened.site("--tags", "instance", **listed)
+    assert run("nft", "list", "table", "inet", table, check=False).returncode != 0
+    assert (reaches(hardened, "a"), reaches(hardened, "b")) == (True, False)
+    hardened.site(*nftables, **listed)
+    hardened.site("--tags", "instance")
+    assert run("nft", "list", "table", "inet", table, check=False).returncode != 0
+    assert (reaches(hardened, "a"), reaches(hardened, "b")) == (True, True)
+    assert not (hardened.directory / "firewall").exists()
