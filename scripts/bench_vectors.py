@@ -32,6 +32,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "collections"))
+
+from ansible_collections.ai_micro.postgres.plugins.module_utils._budget import memory_budget  # noqa: E402
+
 CACHE = ROOT / ".cache" / "bench-vectors"
 PACKAGES = ("postgresql-doc-15", "python3.11-doc", "git-doc", "linux-doc-6.1", "debian-handbook", "debian-reference-en")
 DIMENSIONS = 768
@@ -143,9 +147,39 @@ def answers(stored: Any, queries: Any, names: Sequence[str]) -> list[set[str]]:
     return [{names[place] for place in np.argpartition(-row, K)[:K]} for row in near]
 
 
+def wait(container: str) -> None:
+    """Wait until the server answers over TCP, which the entrypoint's own one does not."""
+    ready = ["docker", "exec", container, "pg_isready", "-q", "-h", "127.0.0.1"]
+    deadline = time.monotonic() + 120
+    while subprocess.run(ready, check=False).returncode:
+        if time.monotonic() > deadline:
+            raise SystemExit("The server does not answer.")
+        time.sleep(0.5)
+
+
+def configure(home: str, port: int, container: str, settings: dict[str, Any]) -> None:
+    """Restart the server with these settings and otherwise PostgreSQL's own."""
+    with psycopg.connect(host=home, port=port, user="postgres", autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM RESET ALL")
+        for name, value in settings.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = '{value}'".encode())
+    subprocess.run(["docker", "restart", container], check=True, capture_output=True)
+    wait(container)
+
+
+def tuned() -> dict[str, Any]:
+    """What the role sets on a host like this one, but for parallel builds, which this pgvector has none of."""
+    host = {
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "cpus": len(os.sched_getaffinity(0)),
+    }
+    settings: dict[str, Any] = memory_budget(host, "", [])["settings"]
+    return {name: value for name, value in settings.items() if name != "max_parallel_maintenance_workers"}
+
+
 @contextlib.contextmanager
 def server() -> Iterator[tuple[str, int, str]]:
-    """A container of the image under test, its settings PostgreSQL's own."""
+    """A container of the image under test, its settings PostgreSQL's own until they are configured."""
     image = os.environ.get("AI_MICRO_TEST_IMAGE", "ai-micro-postgres-test:pgvector-15")
     name, port = f"amh-bench-vectors-{secrets.token_hex(3)}", 20000 + secrets.randbelow(10000)
     with tempfile.TemporaryDirectory(prefix="amt-pg-", ignore_cleanup_errors=True) as home:
@@ -175,12 +209,7 @@ def server() -> Iterator[tuple[str, int, str]]:
         try:
             if started.returncode:
                 raise SystemExit(started.stderr)
-            ready = ["docker", "exec", name, "pg_isready", "-q", "-h", "127.0.0.1"]
-            deadline = time.monotonic() + 120
-            while subprocess.run(ready, check=False).returncode:
-                if time.monotonic() > deadline:
-                    raise SystemExit("The server does not answer.")
-                time.sleep(0.5)
+            wait(name)
             yield home, port, name
         finally:
             subprocess.run(["docker", "rm", "--force", "--volumes", name], check=False, capture_output=True)
@@ -282,6 +311,7 @@ def extrapolate(grown: Sequence[Growth], rows: int) -> None:
 def measure(home: str, port: int, container: str, stored: Any, queries: Any) -> Growth:
     """Every way side by side over one number of rows."""
     print(f"{len(stored)} rows of {DIMENSIONS} dimensions, {len(queries)} queries", flush=True)
+    configure(home, port, container, {})
     with psycopg.connect(host=home, port=port, user="postgres", autocommit=True) as connection:
         names, collections, owners = load(connection, stored)
         asked = [(literal(query),) for query in queries]
@@ -304,6 +334,8 @@ def measure(home: str, port: int, container: str, stored: Any, queries: Any) -> 
             timed(connection, f"the same, collection {owner}", filtered, by_collection[owner], SEARCH).show()
         print(f"  its build took {stock:.1f} s; it has {size_of(connection, 'stock'):.0f} MB", flush=True)
         connection.execute("DROP INDEX stock")
+    configure(home, port, container, tuned())
+    with psycopg.connect(host=home, port=port, user="postgres", autocommit=True) as connection:
         begun = time.perf_counter()
         made = module(home, port, state="present", recall={"sample": 0}, thresholds={"build_memory_mb": 4096})
         ours = time.perf_counter() - begun
