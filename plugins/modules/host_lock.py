@@ -47,6 +47,10 @@ options:
     description: Seconds after which a lock that another controller took is believed to be left over.
     type: int
     default: 7200
+  wait:
+    description: Seconds that the action plugin waits for another run to end, before this one is refused.
+    type: int
+    default: 0
   replace:
     description: The C(id) of a lock to take over although it does not look stale, as the refusal shows it.
     type: str
@@ -137,6 +141,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
             "max_age": {"type": "int", "default": 7200},
+            "wait": {"type": "int", "default": 0},
             "replace": {"type": "str", "default": ""},
             "holder": {"type": "dict"},
         },
