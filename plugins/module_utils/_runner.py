@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.metadata
 import io
 import os
 import shlex
@@ -20,7 +21,14 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-PACKAGES = ("ansible", "jinja2", "markupsafe", "yaml", "packaging")
+# By what they are imported as, the names of their distributions: ansible-core asks for the versions of some.
+PACKAGES = {
+    "ansible": "ansible-core",
+    "jinja2": "Jinja2",
+    "markupsafe": "MarkupSafe",
+    "packaging": "packaging",
+    "yaml": "PyYAML",
+}
 COMPILED = (".pyc", ".so", ".dylib", ".pyd")
 # Of a collection, what a run needs; the rest of a checkout may be large, or secret.
 WANTED = ("MANIFEST.json", "files", "galaxy.yml", "meta", "playbooks", "plugins", "roles")
@@ -72,15 +80,26 @@ def one(path: str, inside: str) -> File:
         return File(inside, file.read(), os.access(path, os.X_OK))
 
 
+def metadata(distribution: str) -> Iterator[File]:
+    """Give what tells a package's version, where the controller has it."""
+    try:
+        found = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return
+    text = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""
+    yield File(f"lib/{distribution.replace('-', '_')}-{found.version}.dist-info/METADATA", text.encode(), False)
+
+
 def collect(collections: Sequence[str], python: str) -> list[File]:
     """Read everything, in an order that is always the same."""
     found = [
         File("ansible.cfg", CONFIGURATION.encode(), False),
         File("ansible-playbook", PROGRAM.format(python=shlex.quote(python)).encode(), True),
     ]
-    for package in PACKAGES:
+    for package, distribution in PACKAGES.items():
         (top, *_others) = importlib.import_module(package).__path__
         found.extend(below(top, f"lib/{package}"))
+        found.extend(metadata(distribution))
     for collection in collections:
         (top, *_others) = importlib.import_module(f"ansible_collections.{collection}").__path__
         for name in WANTED:

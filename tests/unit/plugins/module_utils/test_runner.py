@@ -13,7 +13,11 @@ COLLECTIONS = ["ai_micro.postgres", "community.docker", "community.postgresql"]
 
 def test_runner_works_outside_of_this_environment(tmp_path: Path) -> None:
     # The interpreter behind .venv, which sees none of its packages.
-    python = str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}")
+    base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    # Nor those of the system.
+    python = str(tmp_path / "python")
+    Path(python).write_text(f'#!/bin/sh\nexec {base} -S "$@"\n')
+    Path(python).chmod(0o755)
     files = collect(COLLECTIONS, python)
     assert digest(files) == digest(collect(COLLECTIONS, python)) != digest(collect([], python))
     paths = {file.path for file in files}
