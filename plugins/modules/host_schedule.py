@@ -174,11 +174,8 @@ def apply(module: AnsibleModule, wanted: dict[str, str], obsolete: Sequence[str]
     """Write, remove and start what is not as it is wanted."""
     before = {path: content(path) for path in [*wanted, *obsolete]}
     written = [path for path in wanted if before[path] != wanted[path]]
-    foreign = [
-        path
-        for path in written
-        if before[path] is not None and not before[path].startswith(mark(module.params["name"]))
-    ]
+    first = f"{mark(module.params['name'])}\n"
+    foreign = [path for path in written if not (before[path] or first).startswith(first)]
     if foreign:
         module.fail_json(
             msg=f"{foreign[0]} is there and not of this schedule: move it away, or give the schedule another name."
