@@ -157,6 +157,21 @@ def test_drill_is_measured_and_remembered(scheduled: Instance) -> None:
     assert f"drill {drill['at']}: RTO" in scheduled.play("status").text
 
 
+def test_damage_after_the_verification_is_found_by_the_check(scheduled: Instance) -> None:
+    """One bit of a backup that was verified has changed on the disk."""
+    label = backups(scheduled)[0]["label"]
+    bundle = next((scheduled.repository / "pgbackrest" / "backup" / NAME / label / "bundle").iterdir())
+    whole = bundle.read_bytes()
+    middle = len(whole) // 2
+    bundle.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    red = scheduled.play("verify", "--tags", "backup")
+    bundle.write_bytes(whole)
+    assert red.code != 0
+    assert f"The repository {scheduled.repository} holds files that are not as they were written" in red.text
+    assert f"backup: {label}, status: invalid" in red.text
+    assert scheduled.play("verify", "--tags", "backup").code == 0
+
+
 def test_failed_drill_is_remembered_and_seen(scheduled: Instance) -> None:
     directory = scheduled.repository / "pgbackrest" / "backup" / NAME
     whole = {path: path.read_bytes() for path in directory.rglob("bundle/*") if path.is_file()}
