@@ -64,12 +64,11 @@ class ActionModule(ActionBase):
             found = result.get("holder")
             if not result.get("failed") or not found:
                 return result
+            # Of a run of its own, as one of a schedule, the host knows whether it lives.
+            realm = found["realm"] if result.get("here") else arguments["holder"]["realm"]
+            alive = result["alive"] if result.get("here") else _lock.process_started(int(found["process"]))
             reason = _lock.is_stale(
-                found,
-                arguments["holder"]["realm"],
-                _lock.process_started(int(found["process"])),
-                datetime.now(timezone.utc),
-                int(self._task.args.get("max_age", 7200)),
+                found, realm, alive, datetime.now(timezone.utc), int(self._task.args.get("max_age", 7200))
             )
             if reason:
                 self._display.warning(f"A lock left by {_lock.describe(found)}, is taken over: {reason}.")

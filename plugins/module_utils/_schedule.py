@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple, Optional
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils import _calendar
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _calendar, _lock
 
 SCHEDULE = "schedule.json"
 # Seconds that a run may take to begin, on top of the random delay.
@@ -57,6 +57,11 @@ def due(job: Job, now: float) -> Optional[int]:
     return _calendar.last_due(_calendar.read(job.calendar), now - job.delay - PATIENCE)
 
 
+def cut_short(run: Mapping[str, Any]) -> bool:
+    """Say whether a run has neither ended nor is at it."""
+    return "process" in run and "ended" not in run and _lock.process_started(run["process"]) != run["process_started"]
+
+
 def written(moment: Optional[float]) -> Optional[str]:
     """Write a time for people and programs."""
     return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds") if moment else None
@@ -84,6 +89,10 @@ def warnings(jobs: Sequence[Job], now: float) -> list[str]:
                 f"The schedule stopped firing: {job.name} was due at {written(expected)} and "
                 f"{f'ran last at {written(began)}' if began else 'never ran'}. Look whether its timer (systemctl list-timers) or its line in /etc/cron.d "
                 "and the cron daemon are there, and run site.yml."
+            )
+        if cut_short(job.run):
+            found.append(
+                f"The scheduled {job.name} of {written(began)} was cut short: take one by hand, or wait for the next; its output is in {job.run['log']}."
             )
         if job.run.get("status"):
             found.append(

@@ -12,8 +12,8 @@ version_added: 1.0.0
 description:
   - Takes or releases a lock on the managed host. While a run of C(ansible-playbook) holds it, another run is refused with the time and the
     process of the first; the run itself may take it as often as it likes.
-  - A lock is stale, and taken over, when the process that holds it has ended (which only the controller that it ran on can know), or when it is
-    older than O(max_age).
+  - A lock is stale, and taken over, when the process that holds it has ended, which only the controller that it ran on can know, or the host itself where
+    it is one of the host's own runs; or, of any other controller, when it is older than O(max_age).
   - Nothing is ever reported as changed, because a lock is no part of the host's configuration.
 attributes:
   action:
@@ -106,6 +106,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _lock
 from ansible_collections.ai_micro.postgres.plugins.module_utils._lock import KEYS
 
 
@@ -159,7 +160,9 @@ def main() -> None:
             own = bool(found) and found["id"] == holder["id"]
             if wanted and not own:
                 if found and found["id"] != module.params["replace"]:
-                    module.fail_json(msg="Another run holds the lock.", holder=found)
+                    here = found["realm"] == _lock.realm()
+                    alive = _lock.process_started(int(found["process"])) if here else ""
+                    module.fail_json(msg="Another run holds the lock.", holder=found, here=here, alive=alive)
                 write(path, holder)
                 found = holder
             elif not wanted and own:

@@ -36,6 +36,11 @@ ERRORS = re.compile(
 )
 
 
+def begun() -> str:
+    """Tell this process from a later one of the same number: its start in clock ticks (proc(5))."""
+    return Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+
+
 def note(path: Path, content: dict[str, Any]) -> None:
     """Replace the note as a whole."""
     fresh = path.with_suffix(".new")
@@ -56,7 +61,12 @@ def main() -> int:
     settings = json.loads((directory / "runner.json").read_text(encoding="utf-8"))
     state = Path(settings["state"])
     log, noted = state / f"{job}.log", state / f"{job}.json"
-    run: dict[str, Any] = {"began": int(time.time()), "log": str(log)}
+    run: dict[str, Any] = {
+        "began": int(time.time()),
+        "log": str(log),
+        "process": os.getpid(),
+        "process_started": begun(),
+    }
     note(noted, run)
     playbook, *arguments = JOBS[job]
     with log.open("w", encoding="utf-8") as output:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -210,16 +212,28 @@ def test_schedule_that_stopped_firing_is_seen(scheduled: Instance) -> None:
     assert scheduled.play("verify", "--tags", "backup").code == 0
 
 
-def test_failure_of_a_scheduled_run_is_seen(scheduled: Instance) -> None:
-    run("docker", "stop", NAME)
+def test_run_that_failed_or_was_killed_is_seen_and_the_next_goes_on(scheduled: Instance) -> None:
     command = CRON.read_text().splitlines()[-1].split(" root ")[1].replace(" drill", " incr")
+    run("docker", "stop", NAME)
     failed = run("env", "-i", "sh", "-c", command, check=False)
     assert scheduled.play("start").code == 0
     assert failed.returncode != 0
     assert f"The container {NAME} does not run" in noted("incr")["reason"]
     assert noted("incr")["reason"] in failed.stderr
     assert "The scheduled incr of" in scheduled.play("status").text
-    assert run("env", "-i", "sh", "-c", command, check=False).returncode == 0
+
+    with subprocess.Popen(["env", "-i", "sh", "-c", command], start_new_session=True) as killed:
+        while "Restore from the repository" not in (STATE / "incr.log").read_text():
+            assert killed.poll() is None
+            time.sleep(0.1)
+        os.killpg(killed.pid, signal.SIGKILL)
+    status = scheduled.play("status")
+    assert "was cut short: take one by hand" in status.text
+    assert "is not verified" in status.text
+
+    done = run("env", "-i", "sh", "-c", command, check=False)
+    assert done.returncode == 0, (STATE / "incr.log").read_text()
+    assert "its process has ended" in (STATE / "incr.log").read_text()
     assert "The scheduled incr of" not in scheduled.play("status").text
 
 
@@ -250,6 +264,9 @@ def test_jobs_switched_off_go(scheduled: Instance) -> None:
         "check",
         "drill",
     ]
+    CRON.write_text("# Somebody else's.\n" + CRON.read_text())
+    assert f"{CRON} is there and not of this schedule" in scheduled.refused().text
+    CRON.write_text(CRON.read_text().partition("\n")[2])
     scheduled.site(postgres_backup_schedule=False)
     assert [path for path in (CRON, RUNNER.parent, STATE, scheduled.directory / "runner") if path.exists()] == []
     assert scheduled.site(postgres_backup_schedule=False).count("changed") == 0

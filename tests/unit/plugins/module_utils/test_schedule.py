@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _drills, _schedule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._calendar import read
+from ansible_collections.ai_micro.postgres.plugins.module_utils._lock import process_started
 from ansible_collections.ai_micro.postgres.plugins.module_utils._timers import Job, cron_file, cron_path, unit_files
 
 NOON = int(datetime(2026, 11, 26, 12, 0).timestamp())
@@ -48,6 +49,19 @@ def test_schedule_that_stopped_firing_is_named(
     found = _schedule.warnings(jobs(tmp_path, since, run), NOON)
     assert len(found) == bool(said)
     assert said in "".join(found)
+
+
+def test_run_that_was_cut_short_is_named(tmp_path: Path) -> None:
+    run = {
+        "began": NOON - 2 * HOUR + 9,
+        "log": "/x.log",
+        "process": os.getpid(),
+        "process_started": process_started(os.getpid()),
+    }
+    assert _schedule.warnings(jobs(tmp_path, NOON - 99 * HOUR, run), NOON) == []
+    (said,) = _schedule.warnings(jobs(tmp_path, NOON - 99 * HOUR, {**run, "process_started": "1"}), NOON)
+    assert "The scheduled full of" in said
+    assert "was cut short" in said
 
 
 def test_what_is_due_is_not_missed_before_it_may_have_begun(tmp_path: Path) -> None:
