@@ -15,7 +15,7 @@ from tests.hosts.run import Run
 UNIT = "ai-micro-postgres-backup"
 STATE = "/var/lib/ai-micro-postgres"
 CATALOG = "/var/backups/ai-micro-postgres/catalog/verified"
-FIRES_WITHIN = 300
+FIRES_WITHIN = 900
 
 
 def noted(host: Target, job: str) -> dict[str, Any]:

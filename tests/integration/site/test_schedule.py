@@ -20,7 +20,7 @@ NAME = f"amt-sched{SUFFIX}"
 CRON = Path("/etc/cron.d") / f"{NAME}-backup"
 RUNNER = Path("/opt") / NAME / "runner"
 STATE = Path("/var/lib") / NAME
-FIRES_WITHIN = 240
+FIRES_WITHIN = 900
 
 
 @pytest.fixture(scope="module")
