@@ -28,7 +28,7 @@ HEARTBEAT = 50
 TAIL = 150
 PYTEST = ("python", "-m", "pytest", "--color=no", "--durations=20", "--durations-min=10")
 APART = ("tests/integration/modules", "tests/integration/image")
-BACKUP = ("tests/integration/site/test_backup.py", "tests/integration/site/test_backup_parts.py")
+BACKUP = tuple(f"tests/integration/site/{name}.py" for name in ("test_backup", "test_backup_parts", "test_schedule"))
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,10 @@ options:
   dumps:
     description: Directory of the host with the dumps of M(ai_micro.postgres.postgres_dump); without it none are listed.
     type: path
+  runner:
+    description:
+      - Directory of the host in which scheduled runs are noted, with the schedule itself in C(schedule.json); without it nothing is said of a schedule.
+    type: path
   max_age:
     description: Age of the newest backup in seconds above which there is a warning.
     type: int
@@ -100,6 +104,38 @@ dumps:
       age: 120
       size: 23412
       whole: true
+drill:
+  description: When the last drill was and whether it passed, and recovery time and lost work of the last that did, in seconds; each is nothing without one.
+  returned: always
+  type: dict
+  sample: {last: "2026-11-01T05:00:12Z", passed: true, rto_seconds: 9, rpo_seconds: 12}
+drills:
+  description: The history of drills, oldest first.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - at: "2026-11-01T05:00:12Z"
+      passed: true
+      backup: 20261031-234256F
+      restore_point: drill_20261101t050012
+      rto_seconds: 9
+      rpo_seconds: 12
+      restored_in: 6
+      tables: 10
+      rows: 31415
+schedule:
+  description: What is scheduled, with its cron expression, when it last began and ended, how, and when it was due last; empty without O(runner).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - job: full
+      calendar: "0 1 * * 0"
+      due: "2026-11-22T01:00:00+00:00"
+      began: "2026-11-22T01:02:17+00:00"
+      ended: "2026-11-22T01:02:59+00:00"
+      status: 0
 rpo_seconds:
   description: Seconds of work that would be lost with the host now, 0 where all that was written is in the repository.
   returned: always
@@ -129,7 +165,7 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_micro.postgres.plugins.module_utils import _dumps
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _drills, _dumps, _schedule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
     Limits,
     newest_verified,
@@ -174,6 +210,7 @@ def main() -> None:
         stanza={"type": "str", "required": True},
         catalog={"type": "path", "required": True},
         dumps={"type": "path"},
+        runner={"type": "path"},
         max_age={"type": "int", "default": 86400},
         max_rpo={"type": "int", "default": 300},
     )
@@ -188,6 +225,8 @@ def main() -> None:
     try:
         records = read_records(given["catalog"])
         generations = _dumps.read_generations(given["dumps"]) if given["dumps"] else []
+        drills = _drills.read_history(os.path.join(given["catalog"], "drills.jsonl"))
+        jobs = _schedule.read_jobs(given["runner"]) if given["runner"] else []
     except (OSError, ValueError) as error:
         module.fail_json(
             msg=f"The catalogue {given['catalog']} cannot be read ({error}): correct or remove the file that it names."
@@ -201,12 +240,17 @@ def main() -> None:
             for each in found.backups
         ],
         dumps=[_dumps.shown(each, now) for each in generations],
+        drill=_drills.summary(drills),
+        drills=drills,
+        schedule=[_schedule.shown(job, now) for job in jobs],
         rpo_seconds=archiver["rpo_seconds"],
         rto_seconds=verified["restored_in"] if verified else None,
         last_archived_wal=archiver["last_archived_wal"],
         warnings_found=[
             *warnings(found.backups, records, archiver, now, Limits(given["max_age"], given["max_rpo"])),
             *_dumps.warnings(generations, given["dumps"] or ""),
+            *_drills.warnings(drills),
+            *_schedule.warnings(jobs, now),
         ],
     )
 
