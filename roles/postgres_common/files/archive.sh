@@ -9,13 +9,13 @@ stanza=$1
 path=${2:-}
 missed=/var/lib/pgbackrest/offsite-missed
 pause=/tmp/pgbackrest-offsite-pause
-fetched=/tmp/pgbackrest-offsite-wal
+fetched=/tmp/pgbackrest-offsite-wal.$$
 at_a_time=8
 
 local_repository() { pgbackrest --stanza="$stanza" "$@"; }
 offsite_repository() { pgbackrest --config=/etc/pgbackrest/offsite.conf --stanza="$stanza" "$@"; }
 
-mkdir -p "$missed" "$fetched"
+mkdir -p "$missed"
 if [ -n "$path" ]; then
   local_repository archive-push "$path" || exit
   # While it does not answer it is asked once a minute, since each time takes seconds.
@@ -33,6 +33,7 @@ else
 fi
 rm -f "$pause"
 
+mkdir -p "$fetched"
 find "$missed" -type f | sort | head -n "$at_a_time" | while IFS= read -r note; do
   name=${note##*/}
   # What is not in the local repository any more was too old.
@@ -44,5 +45,5 @@ find "$missed" -type f | sort | head -n "$at_a_time" | while IFS= read -r note; 
   fi
   rm -f "$note" "$fetched/$name"
 done
-rm -f "$fetched"/*
+rm -rf "$fetched"
 exit 0
