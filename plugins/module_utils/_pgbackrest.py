@@ -26,6 +26,8 @@ _REMEDIES: Mapping[int, str] = {
     50: "another backup of this instance runs: wait for its end",
     55: "the repository lacks a file that it needs: look whether it was moved or cut short",
     56: "start the container",
+    64: "look at the space left where that file lies",
+    75: "give another restore_time, or the label of a backup (restore_set)",
     82: "WAL does not reach the repository: docker logs shows what archive_command says",
     95: "postgres_backup_passphrase is not the one that the repository was made with",
 }
@@ -110,7 +112,9 @@ def failure(outputs: Sequence[str]) -> str:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return f"{lines[-1].rstrip('.') if lines else 'it ended without a word'}."
     code, said = int(errors[0][0]), errors[0][1]
-    details = re.search(r"\[\w+Error\] (.*)", text)
+    details = re.search(
+        r"\[\w+Error\] (?:on retry after \d+ms(?:: |\n))?(?!on retry after \d+ms$)(\S.*)", text, re.MULTILINE
+    )
     reason = f"{said.rstrip(':.')}{': ' + details[1].rstrip('.') if details and details[1] not in said else ''}"
     remedy = _REMEDIES.get(code, "")
     return f"{reason}{'; ' + remedy if remedy else ''}."

@@ -98,37 +98,34 @@ def test_missing_wal_ends_the_restore(backed: Instance, tmp_path: Path) -> None:
         result = backed.play("restore", *CONFIRMED, "-e", "restore_point=after_the_gap")
         refused(
             result,
-            f"Nothing was restored, and the server is as it was: .*cannot be recovered to after_the_gap.*{gap.name[:24]}",
+            "Nothing was restored, and the server is as it was: .*cannot be recovered to after_the_gap.*WAL on the way there is missing",
         )
     shutil.copy2(tmp_path / "gap", gap)
     shutil.chown(gap, 999, 999)
 
 
-@pytest.mark.parametrize("moment", ["2099-01-01 00:00:00+00", "2001-01-01 00:00:00+00"])
+@pytest.mark.parametrize("moment", ["tomorrow", "2001-01-01 00:00:00+00"])
 def test_time_that_cannot_be_reached_is_not_restored(backed: Instance, moment: str) -> None:
+    then = backed.sql(f"SELECT date_trunc('second', '{moment}'::timestamptz)")
     with unchanged(backed):
-        result = backed.play("restore", *CONFIRMED, "-e", f"restore_time='{moment}'")
+        result = backed.play("restore", *CONFIRMED, "-e", f"restore_time='{then}'")
         refused(
-            result, "Nothing was restored, and the server is as it was: .*(recovery ended before|before the end of)"
+            result,
+            "Nothing was restored, and the server is as it was: .*(recovery ended before|unable to find backup set).*give another restore_time",
         )
 
 
 def test_full_disk_ends_the_backup(backed: Instance) -> None:
-    backed.sql(
-        "CREATE TABLE amt_large AS SELECT md5(i::text) || md5((-i)::text) AS word FROM generate_series(1, 300000) i",
-        "authdb",
-    )
     filler = backed.repository / "filler"
     try:
         with filler.open("wb") as file:
             free = shutil.disk_usage(backed.repository).free
-            file.write(b"\0" * max(free - 4 * 1024**2, 0))
+            file.write(b"\0" * max(free - 1024**2, 0))
         with unchanged(backed):
             result = backed.play("backup", "-e", "backup_type=full", postgres_backup_verify=False)
-            refused(result, "pgBackRest could not take the backup: .*No space left on device.*; look at the space")
+            refused(result, "pgBackRest could not take the backup: .*No space left on device.*; look at the space left")
     finally:
         filler.unlink()
-        backed.sql("DROP TABLE amt_large", "authdb")
     again = backed.play("backup")
     assert again.code == 0, again.output
     assert "verified: restored in" in again.text

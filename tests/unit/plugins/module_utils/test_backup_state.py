@@ -10,6 +10,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state im
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
     Backup,
     command,
+    failure,
     read_info,
     unusable,
     usable,
@@ -81,3 +82,18 @@ def test_wal_is_looked_for_by_its_whole_name() -> None:
 
 def test_configuration_comes_before_the_command() -> None:
     assert command("c", "x", "/etc/o.conf", "info")[-4:] == ["pgbackrest", "--config=/etc/o.conf", "--stanza=x", "info"]
+
+
+def test_full_disk_is_named_though_it_was_tried_again() -> None:
+    said = """ERROR: [064]: raised from local-2 protocol: unable to write '/data/2703'
+       [FileWriteError] on retry after 0ms
+       [FileWriteError] on retry after 15000ms: unable to write '/data/2688': [28] No space left on device"""
+    assert "No space left on device; look at the space left" in failure([said])
+
+
+def test_first_detail_is_the_one_that_counts() -> None:
+    said = """ERROR: [055]: unable to load info file '/r/archive.info' or '/r/archive.info.copy':
+       FileMissingError: unable to open
+       [CryptoError] cipher header invalid
+       [OtherError] more"""
+    assert "cipher header invalid" in failure([said])
