@@ -29,9 +29,9 @@ def tool(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 def plugins() -> list[tuple[str, str]]:
-    """Return kind and name of every plugin that has a documentation."""
+    """Return kind and name of every plugin that has a documentation: filters share one file of code and have one each for it."""
     return [
         (kind, path.stem)
         for directory, kind in PLUGIN_KINDS.items()
-        for path in sorted((ROOT / "plugins" / directory).glob("[!_]*.py"))
+        for path in sorted((ROOT / "plugins" / directory).glob("*.yml" if kind == "filter" else "[!_]*.py"))
     ]

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from ansible_collections.ai_micro.postgres.plugins.filter.certificate_problems import problems_of
 from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate import (
     certificate_problems,
     covers,
@@ -20,6 +19,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._certificate imp
     names_of,
     not_after,
 )
+from ansible_collections.ai_micro.postgres.plugins.plugin_utils._given_certificate import problems_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleFilterError, AnsibleLookupError
 from ansible.plugins.loader import lookup_loader
-from ansible_collections.ai_micro.postgres.plugins.filter.migration_baseline import migration_baseline
 from ansible_collections.ai_micro.postgres.plugins.lookup.migrations import read_directory
 from ansible_collections.ai_micro.postgres.plugins.module_utils._migration import (
     Applied,
@@ -22,6 +21,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._migration impor
     pending,
     read_migrations,
 )
+from ansible_collections.ai_micro.postgres.plugins.plugin_utils._migration_baseline import migration_baseline
 
 ROOT = Path(__file__).parents[4]
 ONE, TWO, THREE = ({"name": f"000{n}_m.sql", "content": f"SELECT {n}"} for n in (1, 2, 3))
