@@ -7,15 +7,20 @@ import os
 import secrets
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from instance import Instance, PlaybookResult
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(ROOT / "tests" / "integration" / "site"))
 
-from scripts.bench_pgbench import CLIENTS, IMAGE, MEMORY, SCALE, inside, rate, stock
+from instance import Instance, PlaybookResult  # noqa: E402
+
+from scripts.bench_pgbench import CLIENTS, IMAGE, MEMORY, SCALE, inside, rate, stock  # noqa: E402
 
 INCREMENTAL_RATIO = 10.0
 RESTORE_RATIO = 5.0
@@ -27,7 +32,7 @@ ALIKE = (
     *("checkpoint_timeout", "checkpoint_completion_target", "max_parallel_maintenance_workers", "wal_compression"),
 )
 # Shares of the size, by bytes for each row with its indexes: logs and texts, and vectors of which half is their HNSW index.
-LOG_BYTES, DOCUMENT_BYTES, VECTOR_BYTES = 520, 2600, 11000
+LOG_BYTES, DOCUMENT_BYTES, VECTOR_BYTES = 420, 1120, 9300
 WORDS = "ARRAY['the','user','request','failed','token','login','document','page','index','search','timeout','database','cache','model','answer','query']"
 TEXT = "(SELECT string_agg(({words})[1 + (random() * 15)::int], ' ') || ' ' || md5(random()::text) FROM generate_series(1, {count}) WHERE i > 0)"
 FILL = {

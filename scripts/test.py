@@ -28,7 +28,10 @@ HEARTBEAT = 50
 TAIL = 150
 PYTEST = ("python", "-m", "pytest", "--color=no", "--durations=20", "--durations-min=10")
 APART = ("tests/integration/modules", "tests/integration/image")
-BACKUP = ("tests/integration/site/test_backup.py", "tests/integration/site/test_backup_parts.py")
+BACKUP = tuple(
+    f"tests/integration/site/test_backup{part}.py"
+    for part in ("", "_parts", "_load", "_offsite", "_clone", "_refusals")
+)
 
 
 @dataclass(frozen=True)
