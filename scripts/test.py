@@ -70,7 +70,7 @@ STAGES = (
         needs=("prepare",),
         minutes=80,
     ),
-    Stage("backup", "C", (*PYTEST, *BACKUP), needs=("prepare",), minutes=60),
+    Stage("backup", "C", (*PYTEST, *BACKUP), needs=("prepare",), minutes=90),
     Stage("molecule", "C", ("molecule", "test"), needs=("prepare",), minutes=40),
     # Too long for every time: several hosts, other releases, other versions.
     Stage("versions", "A", ("python", "scripts/versions.py"), needs=("prepare",), minutes=60, on_demand=True),
