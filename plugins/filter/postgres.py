@@ -50,7 +50,6 @@ FUNCTIONS = {
     "secret_problems": ("module_utils._preflight", "secret_problems"),
     "service_roles": ("module_utils._declared", "service_roles"),
     "trial_roles": ("module_utils._declared", "trial_roles"),
-    "unsettled_migrations": ("module_utils._migration", "unsettled"),
 }
 
 

@@ -21,6 +21,11 @@ options:
     description: The psql script of those that have none of their own. It connects to each of them.
     type: path
     required: true
+  migrations:
+    description:
+      - By name of a database, the files of its migrations, as P(ai_micro.postgres.migrations#lookup) reads them. Each declaration then holds its
+        C(migrations).
+    type: dict
 seealso:
   - module: ai_micro.postgres.postgres_schema
   - plugin: ai_micro.postgres.database_definition
@@ -63,4 +68,8 @@ class LookupModule(LookupBase):
         """Return the declaration of each database."""
         self.set_options(var_options=variables, direct=kwargs)
         databases = [one for term in terms for one in (term if isinstance(term, list) else [term])]
-        return [declaration(database, str(self.get_option("script"))) for database in databases]
+        declared = [declaration(database, str(self.get_option("script"))) for database in databases]
+        migrations = self.get_option("migrations")
+        if migrations is None:
+            return declared
+        return [{**each, "migrations": migrations.get(each["login_db"]) or []} for each in declared]

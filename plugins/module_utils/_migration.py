@@ -139,18 +139,6 @@ def pending(migrations: Sequence[Migration], history: Sequence[Applied]) -> list
     return waiting
 
 
-def unsettled(
-    databases: Mapping[str, Mapping[str, Any]], migrations: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> list[str]:
-    """Name the databases whose history is not exactly their files, as M(ai_micro.postgres.postgres_info) found it."""
-
-    def differs(name: str, found: Mapping[str, Any]) -> bool:
-        files = sorted((file["name"], checksum(file["content"])) for file in migrations.get(name) or ())
-        return files != [(entry["name"], entry["checksum"]) for entry in found["migrations"]]
-
-    return [name for name, found in databases.items() if differs(name, found)]
-
-
 def first_start(databases: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, str]:
     """Write the psql scripts around the one that creates databases, by which those that it creates get their baseline.
 

@@ -82,6 +82,22 @@ options:
             type: list
             elements: str
             default: []
+      migrations:
+        description:
+          - The files of its migrations, as M(ai_micro.postgres.postgres_migration) takes them; an empty list where it has none.
+          - A database that is not there, or has not had exactly these, is not compared but named in RV(absent) or RV(unsettled), and
+            O(fail_on_drift) counts it as a difference. Without the option it is compared as it is.
+        type: list
+        elements: dict
+        suboptions:
+          name:
+            description: Name of the file.
+            type: str
+            required: true
+          content:
+            description: Its SQL.
+            type: str
+            required: true
   state:
     description:
       - V(verified) compares and never changes anything.
@@ -273,6 +289,20 @@ databases:
   type: list
   elements: dict
   sample: [{login_db: authdb, changed: false, in_sync: true, drift: [], queries: []}]
+absent:
+  description: Databases that are declared with their migrations and are not there. C(in_sync) is false where there is one.
+  returned: with O(databases)
+  type: list
+  elements: str
+  sample: []
+unsettled:
+  description:
+    - Databases that were not compared, as the migrations they have had are not exactly those that they are declared with. C(in_sync) is false where there
+      is one.
+  returned: with O(databases)
+  type: list
+  elements: str
+  sample: [admindb]
 """
 
 from typing import Any, NoReturn
@@ -280,6 +310,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.run import run
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec
+from ansible_collections.ai_micro.postgres.plugins.module_utils._settled import look
 
 ROWS = {
     "type": "list",
@@ -290,6 +321,11 @@ ROWS = {
         "key": {"type": "list", "elements": "str", "required": True, "no_log": False},
         "columns": {"type": "list", "elements": "str", "default": []},
     },
+}
+MIGRATIONS = {
+    "type": "list",
+    "elements": "dict",
+    "options": {"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}},
 }
 
 
@@ -318,11 +354,14 @@ def compare_part(module: AnsibleModule, given: dict[str, Any]) -> dict[str, Any]
 
 def compare_parts(module: AnsibleModule) -> dict[str, Any]:
     """Give the result of several databases, which has failed if one of them has."""
-    found = [compare_part(module, given) for given in module.params["databases"]]
+    unready = look(module, module.params["databases"])
+    left_out = [*unready.absent, *unready.unsettled]
+    found = [compare_part(module, given) for given in module.params["databases"] if given["login_db"] not in left_out]
     result: dict[str, Any] = {
         "changed": any(part["changed"] for part in found),
-        "in_sync": all(part["in_sync"] for part in found),
+        "in_sync": not left_out and all(part["in_sync"] for part in found),
         "databases": found,
+        **unready._asdict(),
         "diff": [
             {"before_header": part["login_db"], "after_header": part["login_db"], **part["diff"]}
             for part in found
@@ -330,6 +369,8 @@ def compare_parts(module: AnsibleModule) -> dict[str, Any]:
         ],
     }
     sentences = [part["msg"] for part in found if "msg" in part]
+    if module.params["state"] == "verified" and module.params["fail_on_drift"]:
+        sentences += unready.sentences()
     if sentences:
         module.fail_json(msg=" ".join(dict.fromkeys(sentences)), **result)
     return result
@@ -346,6 +387,7 @@ def main() -> None:
                 "login_db": {"type": "str", "required": True},
                 "definition": {"type": "str", "required": True},
                 "rows": ROWS,
+                "migrations": MIGRATIONS,
             },
         },
         state={"type": "str", "choices": ["verified", "present"], "default": "verified"},

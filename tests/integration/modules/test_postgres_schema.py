@@ -393,43 +393,6 @@ def test_what_a_killed_run_leaves_is_swept_and_what_runs_is_not(
     assert scratches(server) == []
 
 
-def test_several_databases_in_one_call(server: Server, database: str, tmp_path: Path) -> None:
-    """Each as if it were alone: one that is in sync, one that is not, and one that is not there."""
-    server.sql("DROP DATABASE IF EXISTS amt_second WITH (FORCE)")
-    server.sql("CREATE DATABASE amt_second")
-    server.sql("CREATE TABLE one ()", db=database)
-    second: dict[str, Any] = {
-        "login_db": "amt_second",
-        "definition": "CREATE TABLE two (id int); INSERT INTO two VALUES (1);",
-    }
-    second["rows"] = [{"table": "two", "key": ["id"]}]
-    pair = [{"login_db": database, "definition": "CREATE TABLE one ();"}, second]
-
-    def compare(databases: list[dict[str, Any]], **given: Any) -> dict[str, Any]:
-        return server.call("postgres_schema", databases=databases, cache_directory=str(tmp_path), **given)
-
-    try:
-        looked = compare(pair)
-        assert (looked["failed"], looked["changed"], looked["in_sync"]) == (True, False, False)
-        assert looked["msg"].startswith("Database amt_second differs from its declared schema: two: table missing")
-        assert [(part["login_db"], part["in_sync"]) for part in looked["databases"]] == [
-            (database, True),
-            ("amt_second", False),
-        ]
-        absent = {"login_db": "amt_absent", "definition": "CREATE TABLE three ();"}
-        for check in (True, False):
-            done = compare([absent, *pair], state="present", check=check)
-            assert "amt_absent" in done["msg"]
-            assert done["databases"][0]["in_sync"] is False
-            assert (done["changed"], done["databases"][2]["changed"]) == (True, True)
-            assert [side["after_header"] for side in done["diff"]] == [database, "amt_second"]
-        assert server.sql("SELECT id FROM two", db="amt_second") == [(1,)]
-        again = compare(pair, state="present")
-        assert (again["changed"], again["in_sync"], "msg" in again) == (False, True, False)
-    finally:
-        server.sql("DROP DATABASE amt_second WITH (FORCE)")
-
-
 @pytest.mark.parametrize(
     "name", ['a"b; DROP TABLE x; --', "select", "Größe 'x' %s {0}", "ü" * 31 + "x", " USING (", "a.b", "back\\slash"]
 )
