@@ -50,6 +50,8 @@ def loaded(image: str, tmp_path: Path) -> Iterator[Instance]:
     made.sql("INSERT INTO profiles (user_id, name) VALUES (uuid_generate_v4(), 'of nobody')", "apidb")
     assert "verified: restored in" in made.site("--tags", "backup").text
     yield made
+    for volume in run("docker", "volume", "ls", "-q", "-f", f"name={NAME}_kept_").stdout.split():
+        run("docker", "volume", "rm", volume)
     made.remove()
 
 
