@@ -28,7 +28,18 @@ HEARTBEAT = 50
 TAIL = 150
 PYTEST = ("python", "-m", "pytest", "--color=no", "--durations=20", "--durations-min=10")
 APART = ("tests/integration/modules", "tests/integration/image")
-BACKUP = tuple(f"tests/integration/site/{name}.py" for name in ("test_backup", "test_backup_parts", "test_schedule"))
+BACKUP = tuple(
+    f"tests/integration/site/test_{name}.py"
+    for name in (
+        "backup",
+        "backup_parts",
+        "backup_load",
+        "backup_offsite",
+        "backup_clone",
+        "backup_refusals",
+        "schedule",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ STAGES = (
         needs=("prepare",),
         minutes=80,
     ),
-    Stage("backup", "C", (*PYTEST, *BACKUP), needs=("prepare",), minutes=60),
+    Stage("backup", "C", (*PYTEST, *BACKUP), needs=("prepare",), minutes=90),
     Stage("molecule", "C", ("molecule", "test"), needs=("prepare",), minutes=40),
     # Too long for every time: several hosts, other releases, other versions.
     Stage("versions", "A", ("python", "scripts/versions.py"), needs=("prepare",), minutes=60, on_demand=True),

@@ -324,11 +324,14 @@ def test_destroy_takes_a_last_backup_or_deletes_nothing(backed: Instance) -> Non
     assert copies(backed) == []
     assert run("docker", "inspect", NAME, check=False).returncode != 0
     # No server says which timeline was served, and the newest is one that an undone restore has left.
+    note = backed.repository / "catalog" / "served_timeline"
+    note.rename(note.with_name("moved"))
     lost = backed.play("restore", "-e", f"confirm_restore={NAME}")
     assert lost.code != 0
     assert "give -e restore_timeline=current, which is that of the backup" in lost.text
     assert copies(backed) == []
-    restored(backed, "-e", "restore_timeline=current")
+    note.with_name("moved").rename(note)
+    restored(backed)
     assert backups(backed)[-1]["annotation"] == {"reason": "before destroy"}
     assert len(users(backed)) == 4
     assert backed.play("destroy", *destroy, "-e", "destroy_backup=false").code == 0
