@@ -167,3 +167,13 @@ def test_unknown_repository_and_missing_keys_are_refused(backed: Instance) -> No
     refused = backed.refused(postgres_backup_offsite_key="", postgres_backup_offsite_passphrase="short")
     assert "postgres_backup_offsite_key is empty, and postgres_backup_offsite_bucket names a bucket" in refused.text
     assert "postgres_backup_offsite_passphrase" in refused.text
+
+
+def test_credentials_of_a_repository_that_is_given_up_do_not_stay(backed: Instance) -> None:
+    given_up = {"postgres_backup_offsite_bucket": ""}
+    backed.site("-e", json.dumps(given_up))
+    kept = (backed.directory / "pgbackrest" / "offsite.conf").read_text(encoding="utf-8")
+    assert [secret for secret in ("Offsite-Key-Canary-7", *SECRETS.values()) if secret in kept] == []
+    assert backed.site("-e", json.dumps(given_up)).count("changed") == 0
+    taken = backed.play("backup", "-e", json.dumps(given_up))
+    assert taken.code == 0, taken.output
