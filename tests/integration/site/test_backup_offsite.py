@@ -170,10 +170,9 @@ def test_unknown_repository_and_missing_keys_are_refused(backed: Instance) -> No
 
 
 def test_credentials_of_a_repository_that_is_given_up_do_not_stay(backed: Instance) -> None:
-    given_up = {"postgres_backup_offsite_bucket": ""}
-    backed.site("-e", json.dumps(given_up))
+    backed.site(postgres_backup_offsite_bucket="")
     kept = (backed.directory / "pgbackrest" / "offsite.conf").read_text(encoding="utf-8")
     assert [secret for secret in ("Offsite-Key-Canary-7", *SECRETS.values()) if secret in kept] == []
-    assert backed.site("-e", json.dumps(given_up)).count("changed") == 0
-    taken = backed.play("backup", "-e", json.dumps(given_up))
+    assert backed.site(postgres_backup_offsite_bucket="").count("changed") == 0
+    taken = backed.play("backup", postgres_backup_offsite_bucket="")
     assert taken.code == 0, taken.output
