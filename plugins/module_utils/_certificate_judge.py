@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 
 def _same_name(name: str) -> str:
@@ -30,7 +30,7 @@ def covers(present: list[str], name: str) -> bool:
 
 
 def judge_certificate(
-    facts: Optional[dict[str, Any]], names: list[str], renew_days: int, key_group: Optional[int] = None
+    facts: Optional[dict[str, Any]], names: list[str], renew_days: Union[int, str], key_group: Optional[int] = None
 ) -> list[dict[str, str]]:
     """Return what is wrong with a certificate as dicts of check and message.
 
@@ -41,6 +41,8 @@ def judge_certificate(
     if facts is None:
         message = "It cannot be read without Python's cryptography (python3-cryptography) on the host."
         return [{"check": "unknown", "message": message}]
+    # An inventory, or -e, may give the number as text.
+    days = int(renew_days)
     problems = list(facts["problems"])
 
     def add(check: str, message: str) -> None:
@@ -54,14 +56,14 @@ def judge_certificate(
             add("expired", f"The certificate expired on {end:%Y-%m-%d}.")
         elif now < begin:
             add("expired", f"The certificate is not valid before {begin:%Y-%m-%d %H:%M} UTC.")
-        elif left < datetime.timedelta(days=renew_days):
+        elif left < datetime.timedelta(days=days):
             add("renew", f"The certificate expires on {end:%Y-%m-%d}, in {left.days} days.")
         lacking = [name for name in names if not covers(facts["names"], name)]
         if lacking:
             add("names", f"The certificate lacks the names {', '.join(lacking)}.")
     if facts["ca_not_after"]:
         end = datetime.datetime.fromisoformat(facts["ca_not_after"])
-        if end - now < datetime.timedelta(days=renew_days):
+        if end - now < datetime.timedelta(days=days):
             add("ca_renew", f"The CA certificate expires on {end:%Y-%m-%d}.")
     key = facts["key"]
     if key and key_group is not None and (key["owner"], key["group"], key["mode"]) != (0, key_group, "0640"):

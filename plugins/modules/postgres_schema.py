@@ -86,7 +86,7 @@ options:
         description:
           - The files of its migrations, as M(ai_micro.postgres.postgres_migration) takes them; an empty list where it has none.
           - A database that is not there, or has not had exactly these, is not compared but named in RV(absent) or RV(unsettled), and
-            O(fail_on_drift) counts it as a difference. Without the option it is compared as it is.
+            fails as a difference does (O(fail_on_drift)). Without the option it is compared as it is.
         type: list
         elements: dict
         suboptions:

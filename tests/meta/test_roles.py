@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from scripts import docs
+from tests.meta.checkout import ROOT, tool
 
 # The one shared variable that carries no role's name, by contract.
 UNPREFIXED = {"postgres_databases"}
@@ -60,3 +61,20 @@ def test_readme_says_what_a_second_run_does(role: Path) -> None:
 def test_role_has_one_shape(role: Path) -> None:
     for name in ("defaults/main.yml", "meta/argument_specs.yml", "meta/main.yml", "tasks/main.yml", "README.md"):
         assert (role / name).is_file(), f"{name} is missing"
+
+
+LOAD = """
+import sys
+from ansible.parsing.dataloader import DataLoader
+loader = DataLoader()
+for path in sys.argv[1:]:
+    loader.load_from_file(path)
+"""
+
+
+def test_no_mapping_says_a_key_twice() -> None:
+    """Merged mappings count: Ansible warns of a key that comes over an anchor's and is said again, in each run."""
+    files = [str(path) for top in ("roles", "playbooks") for path in sorted((ROOT / top).rglob("*.yml"))]
+    assert len(files) > 100
+    said = tool("env", "ANSIBLE_DUPLICATE_YAML_DICT_KEY=error", "python", "-c", LOAD, *files)
+    assert said.returncode == 0, said.stderr

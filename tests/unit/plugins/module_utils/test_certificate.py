@@ -252,6 +252,14 @@ def test_the_filter_judges_texts_and_leaves_renewal_to_the_owner_of_the_files() 
     assert problems_of(texts, ["other"]) == ["The certificate lacks the names other."]
 
 
+def test_days_that_an_inventory_gives_as_text() -> None:
+    leaf = Party("server", CA, NAMES, days=20)
+    pems = {"certificate": leaf.pem, "private_key": leaf.key_pem, "ca": CA.pem}
+    facts = certificate_facts(pems, NOW)
+    assert [problem["check"] for problem in judge_certificate(facts, NAMES, "30")] == ["renew"]
+    assert judge_certificate(facts, NAMES, "10") == []
+
+
 def test_a_host_without_the_library() -> None:
     (problem,) = judge_certificate(None, NAMES, 30, 999)
     assert problem["check"] == "unknown"
