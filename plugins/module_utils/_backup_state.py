@@ -34,9 +34,10 @@ def warnings(
     archiver: Mapping[str, Any],
     now: int,
     limits: Limits,
+    awaited: bool = False,
 ) -> list[str]:
-    """Name each reason for concern in one sentence with its remedy."""
-    found = age_warnings(backups, records, now, limits, "")
+    """Name each reason for concern in one sentence with its remedy; where a schedule takes the first backup, that there is none yet is no concern."""
+    found = [] if awaited and not backups else age_warnings(backups, records, now, limits, "")
     found += [
         f"The backup {each.label} is damaged: take a full one (-e backup_type=full)."
         for each in backups

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 
@@ -35,6 +36,13 @@ def summary(drills: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "rto_seconds": passed[-1]["rto_seconds"] if passed else None,
         "rpo_seconds": passed[-1]["rpo_seconds"] if passed else None,
     }
+
+
+def last_passed(drills: Sequence[Mapping[str, Any]]) -> float:
+    """Give the time of the last drill that passed, in seconds since 1970; 0 where none did."""
+    times = [drill["at"] for drill in drills if drill["passed"]]
+    # Python before 3.11 does not know Z.
+    return datetime.fromisoformat(times[-1].replace("Z", "+00:00")).timestamp() if times else 0
 
 
 def line(drill: Mapping[str, Any]) -> str:

@@ -79,8 +79,11 @@ def shown(job: Job, now: float) -> dict[str, Any]:
     }
 
 
-def warnings(jobs: Sequence[Job], now: float) -> list[str]:
-    """Name each job that stopped firing, and each whose last run failed."""
+def warnings(jobs: Sequence[Job], now: float, done: Mapping[str, float]) -> list[str]:
+    """Name each job that stopped firing, and each whose last run failed, unless what it is for was done since: C(done) is when, by job.
+
+    What the check of the schedule found is not said again: who asks for this sees what there is to find now.
+    """
     found = []
     for job in jobs:
         expected, began = due(job, now), job.run.get("began", 0)
@@ -90,6 +93,8 @@ def warnings(jobs: Sequence[Job], now: float) -> list[str]:
                 f"{f'ran last at {written(began)}' if began else 'never ran'}. Look whether its timer (systemctl list-timers) or its line in /etc/cron.d "
                 "and the cron daemon are there, and run site.yml."
             )
+        if job.name == "check" or done.get(job.name, 0) > began:
+            continue
         if cut_short(job.run):
             found.append(
                 f"The scheduled {job.name} of {written(began)} was cut short: take one by hand, or wait for the next; its output is in {job.run['log']}."

@@ -157,6 +157,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._retention impor
 EVERY = 9999999
 # Between two looks for a WAL file.
 PAUSE = 0.3
+# Seconds after which a repository that does not answer is not waited for any more.
+SILENCE = 60
 
 
 def call(module: AnsibleModule, *words: str, doing: str = "") -> str:
@@ -215,9 +217,11 @@ def expire(module: AnsibleModule, found: Stanza) -> list[str]:
         words = ("--repo1-retention-full-type=count", f"--repo1-retention-full={EVERY}")
         wal = ("--repo1-retention-archive-type=full", f"--repo1-retention-archive={verdict.wal_from}")
         call(module, *words, *wal, "expire", doing="remove WAL that leads to no backup")
-    present = {backup.label for backup in look(module).backups}
-    for label in verified - present:
-        os.remove(os.path.join(records, f"{label}.json"))
+    now = look(module)
+    # A repository that has just ceased to answer lists nothing.
+    if usable(now) and now.backups:
+        for label in verified - {backup.label for backup in now.backups}:
+            os.remove(os.path.join(records, f"{label}.json"))
     return verdict.outdated
 
 
@@ -226,8 +230,13 @@ def wait_for_wal(module: AnsibleModule) -> None:
     name, wal = module.params["stanza"], module.params["wal"]
     give_up = time.monotonic() + module.params["timeout"]
     archive = ""
+    patience = time.monotonic() + min(SILENCE, module.params["timeout"])
     while True:
-        archive = archive or look(module).archive
+        if not archive:
+            found = look(module)
+            archive = found.archive
+            if not usable(found) and time.monotonic() > patience:
+                module.fail_json(msg=f"The repository of {name} cannot be used: {unusable(found)}")
         if archive and call(module, *wal_words(name, archive, wal), doing="list WAL").strip():
             return
         if time.monotonic() > give_up:

@@ -291,6 +291,15 @@ def main() -> None:
     limits = Limits(given["max_age"], given["max_rpo"])
     away, silence = look_offsite(module, far) if far else ([], "")
     verified = newest_verified(found.backups, records)
+    # That the schedule has stopped is said by itself.
+    awaited = not found.backups and any(job.name in ("full", "incr") for job in jobs)
+    good = [each for each in found.backups if each.label in records]
+    done = {
+        "full": max((each.ended for each in good if each.type == "full"), default=0),
+        "incr": max((each.ended for each in good), default=0),
+        "logical": max((each.taken for each in generations if not each.missing), default=0),
+        "drill": _drills.last_passed(drills),
+    }
     module.exit_json(
         changed=False,
         backups=listed(found.backups, records, now),
@@ -303,11 +312,11 @@ def main() -> None:
         rto_seconds=verified["restored_in"] if verified else None,
         last_archived_wal=archiver["last_archived_wal"],
         warnings_found=[
-            *warnings(found.backups, records, archiver, now, limits),
-            *(offsite_warnings(away, silence, waiting, far_records, now, limits) if far else []),
+            *warnings(found.backups, records, archiver, now, limits, awaited),
+            *(offsite_warnings(away, silence, waiting, far_records, now, limits) if far and not awaited else []),
             *_dumps.warnings(generations, given["dumps"] or ""),
             *_drills.warnings(drills),
-            *_schedule.warnings(jobs, now),
+            *_schedule.warnings(jobs, now, done),
         ],
     )
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # archive_command where there is an off-site repository: archive.sh STANZA [PATH OF A WAL FILE]
 #
-# The server waits for the local repository alone. What the off-site one could not take is noted, and brought there from the local one as soon as it
-# answers; without a path, that is all that is done. pgBackRest's own asynchronous way is none here: its background process becomes a child of the
+# The server waits for the local repository, and a bounded time for the off-site one. What that could not take by then is noted, and brought there from
+# the local one as soon as it answers; without a path, that is all that is done, and it takes its time. pgBackRest's own asynchronous way is none here: its background process becomes a child of the
 # container's first process, which is the server, and the server takes the failure of an unknown child for a crash and starts anew.
 set -u
 stanza=$1
@@ -10,10 +10,11 @@ path=${2:-}
 missed=/var/lib/pgbackrest/offsite-missed
 pause=/tmp/pgbackrest-offsite-pause
 fetched=/tmp/pgbackrest-offsite-wal.$$
-at_a_time=8
+# Seconds that the off-site repository may take for one file, and that a call goes on with those that were missed.
+patience=20
 
 local_repository() { pgbackrest --stanza="$stanza" "$@"; }
-offsite_repository() { pgbackrest --config=/etc/pgbackrest/offsite.conf --stanza="$stanza" "$@"; }
+offsite_repository() { timeout "$patience" pgbackrest --config=/etc/pgbackrest/offsite.conf --stanza="$stanza" "$@"; }
 
 mkdir -p "$missed"
 if [ -n "$path" ]; then
@@ -29,20 +30,26 @@ if [ -n "$path" ]; then
     exit 0
   fi
 else
-  at_a_time=1000000
+  patience=3600
 fi
 rm -f "$pause"
 
 mkdir -p "$fetched"
-find "$missed" -type f | sort | head -n "$at_a_time" | while IFS= read -r note; do
+give_up=$(($(date +%s) + patience))
+find "$missed" -type f | sort | while IFS= read -r note; do
+  [ "$(date +%s)" -lt "$give_up" ] || break
   name=${note##*/}
-  # What is not in the local repository any more was too old.
-  if local_repository archive-get "$name" "$fetched/$name"; then
-    if ! offsite_repository archive-push "$fetched/$name"; then
-      : >"$pause"
-      break
-    fi
-  fi
+  local_repository archive-get "$name" "$fetched/$name"
+  case $? in
+    0)
+      if ! offsite_repository archive-push "$fetched/$name"; then
+        : >"$pause"
+        break
+      fi
+      ;;
+    1) ;; # Not in the local repository any more: it was too old.
+    *) break ;;
+  esac
   rm -f "$note" "$fetched/$name"
 done
 rm -rf "$fetched"

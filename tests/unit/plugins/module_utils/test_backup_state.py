@@ -40,6 +40,12 @@ def test_verified_backups_in_both_places_need_no_warning() -> None:
     assert offsite_warnings(backups, "", 0, records, NOW, LIMITS) == []
 
 
+def test_first_backup_that_a_schedule_will_take_is_no_concern() -> None:
+    assert warnings([], {}, QUIET, NOW, LIMITS, awaited=True) == []
+    assert "There is no backup:" in warnings([], {}, QUIET, NOW, LIMITS)[0]
+    assert "is not verified" in warnings([backup("A")], {}, QUIET, NOW, LIMITS, awaited=True)[0]
+
+
 @pytest.mark.parametrize(
     ("backups", "silence", "waiting", "sentence"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def jobs(tmp_path: Path, since: int, run: dict[str, Any] | None) -> list[_schedu
 def test_schedule_that_stopped_firing_is_named(
     tmp_path: Path, since: int, run: dict[str, Any] | None, said: str
 ) -> None:
-    found = _schedule.warnings(jobs(tmp_path, since, run), NOON)
+    found = _schedule.warnings(jobs(tmp_path, since, run), NOON, {})
     assert len(found) == bool(said)
     assert said in "".join(found)
 
@@ -58,17 +58,27 @@ def test_run_that_was_cut_short_is_named(tmp_path: Path) -> None:
         "process": os.getpid(),
         "process_started": process_started(os.getpid()),
     }
-    assert _schedule.warnings(jobs(tmp_path, NOON - 99 * HOUR, run), NOON) == []
-    (said,) = _schedule.warnings(jobs(tmp_path, NOON - 99 * HOUR, {**run, "process_started": "1"}), NOON)
+    assert _schedule.warnings(jobs(tmp_path, NOON - 99 * HOUR, run), NOON, {}) == []
+    (said,) = _schedule.warnings(jobs(tmp_path, NOON - 99 * HOUR, {**run, "process_started": "1"}), NOON, {})
     assert "The scheduled full of" in said
     assert "was cut short" in said
+
+
+def test_failure_that_was_made_good_since_is_no_concern(tmp_path: Path) -> None:
+    began = NOON - 2 * HOUR
+    failed = {"began": began, "ended": NOON - HOUR, "status": 2, "reason": "No space left.", "log": "/x.log"}
+    (job,) = jobs(tmp_path, NOON - 99 * HOUR, failed)
+    assert len(_schedule.warnings([job], NOON, {"full": began - 1, "incr": NOON})) == 1
+    assert _schedule.warnings([job], NOON, {"full": began + 1}) == []
+    # What a check found is found again by who asks, and not for ever.
+    assert _schedule.warnings([job._replace(name="check")], NOON, {}) == []
 
 
 def test_what_is_due_is_not_missed_before_it_may_have_begun(tmp_path: Path) -> None:
     (job,) = jobs(tmp_path, NOON - 99 * HOUR, {"began": NOON - 26 * HOUR, "ended": NOON - 26 * HOUR, "status": 0})
     ten = NOON - 2 * HOUR
-    assert _schedule.warnings([job], ten + 300 + _schedule.PATIENCE - 1) == []
-    assert len(_schedule.warnings([job], ten + 300 + _schedule.PATIENCE)) == 1
+    assert _schedule.warnings([job], ten + 300 + _schedule.PATIENCE - 1, {}) == []
+    assert len(_schedule.warnings([job], ten + 300 + _schedule.PATIENCE, {})) == 1
 
 
 def test_nothing_is_said_where_nothing_is_scheduled(tmp_path: Path) -> None:
@@ -124,5 +134,7 @@ def test_last_drill_is_judged_and_the_last_good_one_is_measured() -> None:
     }
     assert _drills.warnings([FAILED, PASSED]) == []
     assert "failed (No space left.)" in _drills.warnings([PASSED, FAILED])[0]
+    assert _drills.last_passed([PASSED, FAILED]) == datetime(2026, 11, 1, 4, 10, tzinfo=timezone.utc).timestamp()
+    assert _drills.last_passed([FAILED]) == 0
     assert "RTO 9 s, RPO 12 s" in _drills.line(PASSED)
     assert _drills.line(FAILED).endswith("FAILED: No space left.")
