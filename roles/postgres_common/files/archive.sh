@@ -35,6 +35,7 @@ fi
 rm -f "$pause"
 
 mkdir -p "$fetched"
+refused=0
 give_up=$(($(date +%s) + patience))
 find "$missed" -type f | sort | while IFS= read -r note; do
   [ "$(date +%s)" -lt "$give_up" ] || break
@@ -42,7 +43,11 @@ find "$missed" -type f | sort | while IFS= read -r note; do
   local_repository archive-get "$name" "$fetched/$name"
   case $? in
     0)
+      # One that is refused must not keep the others back; two of them, and the repository does not answer.
       if ! offsite_repository archive-push "$fetched/$name"; then
+        rm -f "$fetched/$name"
+        refused=$((refused + 1))
+        [ "$refused" -lt 2 ] && continue
         : >"$pause"
         break
       fi

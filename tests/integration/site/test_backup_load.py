@@ -44,7 +44,7 @@ class Commit(NamedTuple):
 @pytest.fixture
 def loaded(image: str, tmp_path: Path) -> Iterator[Instance]:
     """Give an instance with a verified backup, and a reference to nobody that was there before."""
-    made = Instance(NAME, 25458, tmp_path, image, {"postgres_backup_enabled": True})
+    made = Instance(NAME, 25482, tmp_path, image, {"postgres_backup_enabled": True})
     made.remove()
     made.site()
     made.sql("INSERT INTO profiles (user_id, name) VALUES (uuid_generate_v4(), 'of nobody')", "apidb")
