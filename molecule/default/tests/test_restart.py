@@ -22,12 +22,21 @@ def restart_engine(machine: Host) -> None:
     machine.exec("systemctl", "restart", "docker")
 
 
+def addresses(machine: Host) -> set[str]:
+    """Give the machine's own addresses."""
+    return set(machine.exec("hostname", "--all-ip-addresses").stdout.split())
+
+
 @pytest.mark.parametrize("restart", [restart_engine, Host.restart], ids=["engine", "host"])
 def test_restart_loses_nothing(
     server: Server, machine: Host, ansible: Callable[..., Run], restart: Callable[[Host], None]
 ) -> None:
-    """A row written before is there afterwards, by the same connection file, and site.yml finds nothing to do."""
+    """A row written before is there afterwards, by the same connection file, and site.yml finds nothing to do.
+
+    What stands for the host is a container, which may come back with another address, as others took its own meanwhile: the certificate names it then.
+    """
     url = server.url("ai-micro-api-auth")
+    known = addresses(machine)
     begun = server.sql("SELECT pg_postmaster_start_time()")
     insert = "INSERT INTO users (email, password_hash) VALUES ('restart@example.org', '-')"
     written = server.client(url, insert)
@@ -43,6 +52,11 @@ def test_restart_loses_nothing(
     answer = server.client(url, "DELETE FROM users WHERE email = 'restart@example.org' RETURNING email")
     assert answer.output == "restart@example.org", answer.errors
 
+    moved = not addresses(machine) <= known
     run = ansible("ansible-playbook", "playbooks/site.yml")
     assert run.code == 0, run.report()
-    assert run.count("changed") == 0, run.report()
+    changed = [name.rpartition(" : ")[2] for name, result in run.results() if result.get("changed")]
+    assert changed == (["Issue the certificate of the server"] if moved else []), run.report()
+    if moved:
+        again = ansible("ansible-playbook", "playbooks/site.yml")
+        assert again.count("changed") == 0, again.report()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -337,11 +338,12 @@ def test_only_access_share_locks_are_taken_by_looking(
     done = threading.Event()
 
     def watch() -> None:
-        with server.connect() as connection, connection.cursor() as cursor:
+        # Without a transaction, which would see the same sessions over and over.
+        with closing(server.connect()) as connection, connection.cursor() as cursor:
             while not done.is_set():
                 cursor.execute(
-                    "SELECT DISTINCT l.mode FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = %s"
-                    " WHERE l.locktype = 'relation'",
+                    "SELECT DISTINCT l.mode FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid AND a.datname = %s"
+                    " WHERE l.locktype = 'relation' AND a.backend_type <> 'autovacuum worker'",
                     (database,),
                 )
                 seen.update(row[0] for row in cursor.fetchall())
