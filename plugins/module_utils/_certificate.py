@@ -153,9 +153,13 @@ def look_at_certificate(paths: dict[str, str]) -> dict[str, Any]:
             "problems": [{"check": "missing", "message": f"{path} does not exist."} for path in missing],
         }
     pems = {}
-    for part, path in paths.items():
-        with open(path, "rb") as file:
-            pems[part] = file.read()
+    try:
+        for part, path in paths.items():
+            with open(path, "rb") as file:
+                pems[part] = file.read()
+    except OSError as error:
+        message = f"{error.filename} cannot be read: {error.strerror}."
+        return {**_no_facts(now), "problems": [{"check": "certificate", "message": message}]}
     try:
         facts = certificate_facts(pems, now)
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:

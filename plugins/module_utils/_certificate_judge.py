@@ -39,7 +39,9 @@ def judge_certificate(
     one check is ``unknown``.
     """
     if facts is None:
-        message = "It cannot be read without Python's cryptography (python3-cryptography) on the host."
+        message = (
+            "Whether it serves is known once Python's cryptography (python3-cryptography) is installed on the host."
+        )
         return [{"check": "unknown", "message": message}]
     # An inventory, or -e, may give the number as text.
     days = int(renew_days)

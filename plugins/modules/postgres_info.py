@@ -11,8 +11,8 @@ short_description: Facts about a PostgreSQL server and its databases
 version_added: 1.0.0
 description:
   - Returns version, start, connections and settings that wait for a restart of a server, and of each database its size, encoding,
-    connections, extensions and tables, and the migrations that it has had.
-  - Two queries for the server and at most two for each database, whatever their size. It never changes anything.
+    connections, extensions and tables.
+  - Two queries for the server and one for each database, whatever their size. It never changes anything.
 requirements:
   - psycopg2 on the host that runs the module
 attributes:
@@ -81,9 +81,8 @@ pending_restart:
   sample: [shared_buffers]
 databases:
   description: >-
-    By name, each database's size in bytes and in words, encoding, locale, client connections, extensions with their versions, tables with
-    their schema, and the migrations that M(ai_micro.postgres.postgres_migration) recorded, in their order (none where the login may not
-    read them).
+    By name, each database's size in bytes and in words, encoding, locale, client connections, extensions with their versions, and tables with
+    their schema.
   returned: success
   type: dict
   sample:
@@ -92,7 +91,6 @@ databases:
       connections: 3
       encoding: UTF8
       extensions: {plpgsql: "1.0", uuid-ossp: "1.1"}
-      migrations: [{baseline: true, checksum: "sha256:9f0c", name: 0001_embedding_superset.sql}]
       size: 7729 kB
       size_bytes: 7914031
       tables: [public.users]
@@ -101,7 +99,6 @@ databases:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_micro.postgres.plugins.module_utils._migration import HISTORY, READ_SQL
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec, session
 
 SERVER = """
@@ -124,14 +121,11 @@ SELECT d.datname AS name, pg_database_size(d.oid) AS size_bytes, pg_size_pretty(
 
 CONTENTS = """
 SELECT (SELECT coalesce(jsonb_object_agg(extname, extversion), '{}') FROM pg_extension) AS extensions,
-       ARRAY(SELECT format('%%s.%%s', n.nspname, c.relname)
+       ARRAY(SELECT format('%s.%s', n.nspname, c.relname)
                FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
               WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
                 AND n.nspname !~ '^pg_(toast|temp)'
-              ORDER BY 1) AS tables,
-       EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                WHERE format('%%s.%%s', n.nspname, c.relname) = %(history)s
-                  AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')) AS migrated
+              ORDER BY 1) AS tables
 """
 
 
@@ -144,8 +138,7 @@ def gather(module: AnsibleModule) -> dict[str, Any]:
     found = {name: row for name, row in rows.items() if wanted is None or name in wanted}
     for name, row in found.items():
         with session(module, name, readonly=True) as database:
-            (contents,) = database.query(CONTENTS, {"history": HISTORY})
-            contents["migrations"] = database.query(READ_SQL) if contents.pop("migrated") else []
+            (contents,) = database.query(CONTENTS)
         row.update(contents)
     return {
         "version": facts["version"],

@@ -50,17 +50,6 @@ def test_facts(server: Server, database: str, check: bool) -> None:
     assert facts["size"].endswith("kB")
 
 
-def test_migrations_are_as_their_module_recorded_them(server: Server, database: str) -> None:
-    file = {"name": "0001_first.sql", "content": "CREATE TABLE one ();"}
-    facts = server.call("postgres_info", databases=[database])["databases"]
-    assert facts[database]["migrations"] == []
-    server.call("postgres_migration", login_user="postgres", login_db=database, migrations=[file])
-    facts = server.call("postgres_info", databases=[database])["databases"]
-    assert [(entry["name"], entry["baseline"]) for entry in facts[database]["migrations"]] == [
-        ("0001_first.sql", False)
-    ]
-
-
 def test_only_the_named_databases_and_no_error_for_an_absent_one(server: Server, database: str) -> None:
     found = server.call("postgres_info", databases=[database, "absent"])
     assert set(found["databases"]) == {database}

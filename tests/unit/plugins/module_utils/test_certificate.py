@@ -266,6 +266,14 @@ def test_a_host_without_the_library() -> None:
     assert "python3-cryptography" in problem["message"]
 
 
+def test_a_directory_in_the_place_of_a_file_is_a_finding_and_no_traceback(tmp_path: Path) -> None:
+    paths = {part: str(tmp_path / part) for part in ("certificate", "private_key", "ca")}
+    for path in paths.values():
+        Path(path).mkdir()
+    (problem,) = judge_certificate(look_at_certificate(paths), NAMES, 30, 999)
+    assert problem == {"check": "certificate", "message": f"{paths['certificate']} cannot be read: Is a directory."}
+
+
 def test_files_of_a_host(tmp_path: Path) -> None:
     paths = {part: str(tmp_path / part) for part in ("certificate", "private_key", "ca")}
     nothing = look_at_certificate(paths)
