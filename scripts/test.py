@@ -33,9 +33,9 @@ BACKUP = tuple(
     for name in (
         "backup",
         "backup_parts",
+        "backup_clone",
         "backup_load",
         "backup_offsite",
-        "backup_clone",
         "backup_refusals",
         "schedule",
     )

@@ -10,26 +10,25 @@ from pathlib import Path
 import pytest
 from instance import SECRETS, SUFFIX, Instance, run
 
-NAME = f"amt-clone{SUFFIX}"
 VOLUME = f"amt-dev{SUFFIX}_postgres_data"
 SERVER = f"amt-dev{SUFFIX}"
 RULES = "local all all peer map=superuser\nhost all all all scram-sha-256\n"
 
 
 @pytest.fixture
-def backed(image: str, tmp_path: Path) -> Iterator[Instance]:
-    """Give an instance with a backup and a row that is younger."""
-    made = Instance(NAME, 25483, tmp_path, image, {"postgres_backup_enabled": True})
-    made.remove()
-    made.site()
-    # The second login of a rotation, which nobody declares.
-    made.sql("CREATE ROLE auth_service_2 LOGIN PASSWORD 'Second-Canary-8'")
-    assert made.site("--tags", "backup", postgres_backup_verify=False).code == 0
-    made.sql("INSERT INTO users (email, password_hash) VALUES ('ann@example.com', 'h')", "authdb")
-    yield made
+def cloned(backed_up: Instance) -> Iterator[Instance]:
+    """Give an instance with a row that is younger than its backup, and the second login of a rotation, which nobody declares."""
+    backed_up.sql("CREATE ROLE auth_service_2 LOGIN PASSWORD 'Second-Canary-8'")
+    backed_up.sql("INSERT INTO users (email, password_hash) VALUES ('ann@example.com', 'h')", "authdb")
+    yield backed_up
     run("docker", "rm", "-f", SERVER, check=False)
     run("docker", "volume", "rm", "-f", VOLUME, check=False)
-    made.remove()
+    backed_up.sql("DROP ROLE auth_service_2")
+
+
+def volumes(instance: Instance) -> list[str]:
+    """Return the volumes that carry the instance's name."""
+    return run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}").stdout.split()
 
 
 def serve(instance: Instance, folder: Path) -> None:
@@ -55,32 +54,33 @@ def ask(role: str, password: str, statement: str = "SELECT current_user", databa
     return (done.stdout or done.stderr).strip()
 
 
-def test_copy_has_the_rows_and_other_passwords(backed: Instance, tmp_path: Path) -> None:
-    archive = backed.repository / "pgbackrest" / "archive" / NAME
-    before = (backed.snapshot(), backed.dump("authdb"), backed.dump("apidb"), backed.dump("admindb"))
-    unnamed = backed.play("clone")
+def test_copy_has_the_rows_and_other_passwords(cloned: Instance, tmp_path: Path) -> None:
+    known, users = volumes(cloned), cloned.sql("SELECT count(*) FROM users", "authdb")
+    archive = cloned.repository / "pgbackrest" / "archive" / cloned.name
+    before = (cloned.snapshot(), cloned.dump("authdb"), cloned.dump("apidb"), cloned.dump("admindb"))
+    unnamed = cloned.play("clone")
     assert "Name the volume to make" in unnamed.text
-    own = backed.play("clone", "-e", f"clone_volume={backed.volume}")
+    own = cloned.play("clone", "-e", f"clone_volume={cloned.volume}")
     assert "which is none of the instance's own" in own.text
-    made = backed.play("clone", "-e", f"clone_volume={VOLUME}", "-vvv", "--diff")
+    made = cloned.play("clone", "-e", f"clone_volume={VOLUME}", "-vvv", "--diff")
     assert made.code == 0, made.output
-    assert f"The volume {VOLUME} holds a copy of {NAME}" in made.text
+    assert f"The volume {VOLUME} holds a copy of {cloned.name}" in made.text
     assert "and auth_service_2 none" in made.text
-    again = backed.play("clone", "-e", f"clone_volume={VOLUME}")
+    again = cloned.play("clone", "-e", f"clone_volume={VOLUME}")
     assert f"The volume {VOLUME} is there already" in again.text
 
-    path = backed.directory / "clones" / f"{VOLUME}.env"
+    path = cloned.directory / "clones" / f"{VOLUME}.env"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     passwords = dict(line.split("=", 1) for line in path.read_text().splitlines())
     assert set(passwords) == set(SECRETS)
     assert [password for password in passwords.values() if password in made.output] == []
-    files = {item: kept for item, kept in backed.snapshot()["files"].items() if "/clones" not in item}
-    after = ({**backed.snapshot(), "files": files}, *(backed.dump(name) for name in ("authdb", "apidb", "admindb")))
+    files = {item: kept for item, kept in cloned.snapshot()["files"].items() if "/clones" not in item}
+    after = ({**cloned.snapshot(), "files": files}, *(cloned.dump(name) for name in ("authdb", "apidb", "admindb")))
     assert after == before
 
     archived = sorted(path.name for path in archive.rglob("*"))
-    serve(backed, tmp_path)
-    assert ask("postgres", passwords["postgres"], "SELECT count(*) FROM users") == "1"
+    serve(cloned, tmp_path)
+    assert ask("postgres", passwords["postgres"], "SELECT count(*) FROM users") == users
     assert ask("postgres", passwords["postgres"], "SHOW archive_mode") == "off"
     for role in ("auth_service", "postgres"):
         assert ask(role, passwords[role]) == role
@@ -90,8 +90,4 @@ def test_copy_has_the_rows_and_other_passwords(backed: Instance, tmp_path: Path)
     words = "CHECKPOINT; SELECT pg_switch_wal(); CREATE TABLE amt_new (); SELECT pg_switch_wal()"
     run("docker", "exec", SERVER, "psql", "-X", "-q", "-h", "127.0.0.1", "-U", "postgres", "-c", words, check=False)
     assert sorted(path.name for path in archive.rglob("*")) == archived
-    assert [
-        name
-        for name in run("docker", "volume", "ls", "-q", "-f", f"name={NAME}").stdout.split()
-        if name != backed.volume
-    ] == []
+    assert volumes(cloned) == known

@@ -5,15 +5,11 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import psycopg2
-import pytest
-from instance import SECRETS, SUFFIX, Instance, run
+from instance import SECRETS, Instance, run
 
-NAME = f"amt-load{SUFFIX}"
 WRITERS = 4
 # Longer than the archive_timeout that the role sets, so that WAL goes into the repository for this reason too.
 SECONDS = 40.0
@@ -39,20 +35,6 @@ class Commit(NamedTuple):
     key: str
     asked: float
     acknowledged: float
-
-
-@pytest.fixture
-def loaded(image: str, tmp_path: Path) -> Iterator[Instance]:
-    """Give an instance with a verified backup, and a reference to nobody that was there before."""
-    made = Instance(NAME, 25482, tmp_path, image, {"postgres_backup_enabled": True})
-    made.remove()
-    made.site()
-    made.sql("INSERT INTO profiles (user_id, name) VALUES (uuid_generate_v4(), 'of nobody')", "apidb")
-    assert "verified: restored in" in made.site("--tags", "backup").text
-    yield made
-    for volume in run("docker", "volume", "ls", "-q", "-f", f"name={NAME}_kept_").stdout.split():
-        run("docker", "volume", "rm", volume)
-    made.remove()
 
 
 def connect(instance: Instance, database: str) -> psycopg2.extensions.connection:
@@ -123,19 +105,22 @@ def orphans(instance: Instance) -> set[str]:
     return (profiles | set(instance.sql("SELECT user_id FROM login_logs", "admindb").split())) - users
 
 
-def test_what_was_acknowledged_comes_back_but_for_the_last_minute(loaded: Instance) -> None:
+def test_what_was_acknowledged_comes_back_but_for_the_last_minute(backed_up: Instance) -> None:
+    loaded, confirmed = backed_up, ("-e", f"confirm_restore={backed_up.name}")
+    # A reference to nobody, which was there before.
+    loaded.sql("INSERT INTO profiles (user_id, name) VALUES (uuid_generate_v4(), 'of nobody')", "apidb")
     known = orphans(loaded)
     assert len(known) == 1
     journal = lose(loaded)
     assert len(journal) > 100
-    refused = loaded.play("restore", "-e", f"confirm_restore={NAME}", postgres_backup_passphrase="Another-Passphrase-7")
+    refused = loaded.play("restore", *confirmed, postgres_backup_passphrase="Another-Passphrase-7")
     # The files of the lost container are still there, and the repository is asked before they are replaced.
     assert f"postgres_backup_passphrase does not open the repository {loaded.repository}" in refused.text, (
         refused.output
     )
     assert run("docker", "volume", "inspect", loaded.volume, check=False).returncode != 0
 
-    result = loaded.play("restore", "-e", f"confirm_restore={NAME}")
+    result = loaded.play("restore", *confirmed)
     assert result.code == 0, result.output
 
     there = present(loaded)
