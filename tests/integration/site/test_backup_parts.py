@@ -164,7 +164,6 @@ def test_somebody_deleted_users_at_14_00(backed: Instance) -> None:
     assert chosen.code == 0, chosen.output
     assert backed.sql("SELECT is_active FROM users WHERE email LIKE 'c%'", "authdb") == "t"
     assert backed.inspect()["State"]["StartedAt"] == started
-    assert backed.site().count("changed") == 0
     assert copies(backed) == []
 
 
@@ -204,7 +203,6 @@ def test_one_table_comes_back_and_goes_again(backed: Instance) -> None:
     assert "4 rows came back, 0 were changed back, 1 were taken away" in said
     assert users(backed) == before
     assert reads_as_service(backed) == "4"
-    assert backed.site().count("changed") == 0
     table = ("-e", "restore_database=authdb", "-e", "restore_table=users")
     assert backed.play("restore_undo", *table).code == 0
     assert users(backed) == ["eve@example.com"]
@@ -217,6 +215,7 @@ def test_killed_restore_is_finished_by_the_next_run(backed: Instance) -> None:
     backed.sql("CREATE DATABASE authdb_restoring_20261125t140000")
     backed.sql("ALTER DATABASE authdb CONNECTION LIMIT 0")
     backed.sql("ALTER DATABASE authdb SET ai_micro.connection_limit = '-1'")
+    # It opens the database, and finds everything that was restored before in order.
     assert backed.site().count("changed") == 1
     assert reads_as_service(backed) == "4"
     assert backed.site().count("changed") == 0
