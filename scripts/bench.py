@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, one run over more hosts, and
-the comparison of a database with its definition against other programs, and pgbench against stock settings.
+the comparison of a database with its definition against other programs, pgbench against stock settings, and backups against dumps.
 
 Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both. Scale has hosts
 that hold Engine and image, reached over SSH: what grows with their number is the run, not the one machine that they all are here.
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from scripts.bench_backup import measure_backup  # noqa: E402
 from scripts.bench_pgbench import measure_pgbench  # noqa: E402
 from scripts.bench_schema import measure_schema  # noqa: E402
 from tests.hosts.fleet import Fleet  # noqa: E402
@@ -166,14 +167,16 @@ def measure_vectors(arguments: list[str]) -> bool:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    kinds = ("all", "cold", "second", "scale", "schema", "pgbench", "vectors")
+    kinds = ("all", "cold", "second", "scale", "schema", "pgbench", "backup", "vectors")
     parser.add_argument(
-        "what", nargs="?", choices=kinds, default="all", help="default: all, which is every one but vectors"
+        "what", nargs="?", choices=kinds, default="all", help="default: all, which is every one but backup and vectors"
     )
     parser.add_argument("--runs", type=int, default=3, help="runs of each kind (default: %(default)s)")
     chosen, rest = parser.parse_known_args()
     if chosen.what == "vectors":
         return 0 if measure_vectors(rest) else 1
+    if chosen.what == "backup":
+        return 0 if measure_backup(chosen.runs, rest) else 1
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     held = True

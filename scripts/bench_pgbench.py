@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,22 +43,12 @@ def inside(container: str, *command: str) -> str:
 
 
 @contextmanager
-def stock(name: str) -> Iterator[str]:
-    """Run a server with the settings that initdb writes; checksums as the collection's cluster has them."""
+def stock(name: str, options: Sequence[str] = ("--memory", MEMORY), server: Sequence[str] = ()) -> Iterator[str]:
+    """Run a server with the settings that initdb writes and those that are given; checksums as the collection's cluster has them."""
     docker(
-        *(
-            "run",
-            "-d",
-            "--name",
-            name,
-            "--network",
-            "none",
-            "--memory",
-            MEMORY,
-            "-e",
-            "POSTGRES_HOST_AUTH_METHOD=trust",
-        ),
+        *("run", "-d", "--name", name, "--network", "none", *options, "-e", "POSTGRES_HOST_AUTH_METHOD=trust"),
         *("-e", "POSTGRES_INITDB_ARGS=--data-checksums --encoding=UTF8 --locale=C.UTF-8", IMAGE),
+        *(("postgres", *server) if server else ()),
     )
     try:
         deadline = time.monotonic() + 120

@@ -11,11 +11,15 @@ import hashlib
 import multiprocessing
 import os
 import socket
+import time
 from datetime import datetime, timezone
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _lock
+
+# Seconds between two looks at a lock that is waited for.
+POLL = 2
 
 
 def user() -> str:
@@ -53,20 +57,28 @@ class ActionModule(ActionBase):
         """Run the action."""
         super().run(tmp, task_vars)
         arguments = {**self._task.args, "holder": this_run()}
-        result = self._ask(arguments, task_vars)
-        found = result.get("holder")
-        if not result.get("failed") or not found:
-            return result
-        reason = _lock.is_stale(
-            found,
-            arguments["holder"]["realm"],
-            _lock.process_started(int(found["process"])),
-            datetime.now(timezone.utc),
-            int(self._task.args.get("max_age", 7200)),
-        )
-        if reason:
-            self._display.warning(f"A lock left by {_lock.describe(found)}, is taken over: {reason}.")
-            return self._ask({**arguments, "replace": found["id"]}, task_vars)
+        deadline = time.monotonic() + int(self._task.args.get("wait", 0))
+        told = False
+        while True:
+            result = self._ask(arguments, task_vars)
+            found = result.get("holder")
+            if not result.get("failed") or not found:
+                return result
+            # Of a run of its own, as one of a schedule, the host knows whether it lives.
+            realm = found["realm"] if result.get("here") else arguments["holder"]["realm"]
+            alive = result["alive"] if result.get("here") else _lock.process_started(int(found["process"]))
+            reason = _lock.is_stale(
+                found, realm, alive, datetime.now(timezone.utc), int(self._task.args.get("max_age", 7200))
+            )
+            if reason:
+                self._display.warning(f"A lock left by {_lock.describe(found)}, is taken over: {reason}.")
+                return self._ask({**arguments, "replace": found["id"]}, task_vars)
+            if time.monotonic() >= deadline:
+                break
+            if not told:
+                self._display.display(f"Waiting for another run: {_lock.describe(found)}.")
+                told = True
+            time.sleep(POLL)
         result["msg"] = (
             f"Another run is changing this: {_lock.describe(found)}. Wait until it has ended; if it was killed, "
             f"set replace (in this collection's playbooks: postgres_common_replace_lock) to {found['id']} to take its lock over."

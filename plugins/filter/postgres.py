@@ -25,6 +25,8 @@ FUNCTIONS = {
     "container_differences": ("plugin_utils._container", "container_differences"),
     "debian_sources": ("plugin_utils._debian_sources", "debian_sources"),
     "drift_table": ("module_utils._drift", "drift_table"),
+    "drill_history": ("module_utils._drills", "history"),
+    "drill_line": ("module_utils._drills", "line"),
     "dump_line": ("plugin_utils._lines", "dump_line"),
     "hba_certificates": ("module_utils._hba", "asks_for_certificates"),
     "hba_difference": ("module_utils._hba", "difference_in_force"),

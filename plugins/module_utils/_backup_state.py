@@ -34,21 +34,10 @@ def warnings(
     archiver: Mapping[str, Any],
     now: int,
     limits: Limits,
+    awaited: bool = False,
 ) -> list[str]:
-    """Name each reason for concern in one sentence with its remedy."""
-    found = []
-    if not backups:
-        found.append("There is no backup: take one with site.yml --tags backup.")
-    else:
-        age = now - backups[-1].ended
-        if age > limits.max_age:
-            found.append(
-                f"The newest backup is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
-            )
-        if backups[-1].label not in records:
-            found.append(
-                f"The newest backup {backups[-1].label} is not verified: take another with site.yml --tags backup, and read why it is not."
-            )
+    """Name each reason for concern in one sentence with its remedy; where a schedule takes the first backup, that there is none yet is no concern."""
+    found = [] if awaited and not backups else age_warnings(backups, records, now, limits, "")
     found += [
         f"The backup {each.label} is damaged: take a full one (-e backup_type=full)."
         for each in backups
@@ -66,5 +55,45 @@ def warnings(
     elif archiver["rpo_seconds"] > limits.max_rpo:
         found.append(
             f"The last WAL reached the repository {archiver['rpo_seconds']} s ago, although there was something to archive since."
+        )
+    return found
+
+
+def age_warnings(
+    backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]], now: int, limits: Limits, where: str
+) -> list[str]:
+    """Name what is wrong with the newest backup; C(where) follows its name."""
+    if not backups:
+        return [f"There is no backup{where}: take one with site.yml --tags backup."]
+    found = []
+    age = now - backups[-1].ended
+    if age > limits.max_age:
+        found.append(
+            f"The newest backup{where} is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
+        )
+    if backups[-1].label not in records:
+        found.append(
+            f"The newest backup{where}, {backups[-1].label}, is not verified: take another with site.yml --tags backup, and read why it is not."
+        )
+    return found
+
+
+def offsite_warnings(
+    backups: Sequence[Backup],
+    silence: str,
+    waiting: int,
+    records: Mapping[str, Mapping[str, Any]],
+    now: int,
+    limits: Limits,
+) -> list[str]:
+    """Name what speaks against relying on the off-site repository, which may not answer, and lacks C(waiting) WAL files."""
+    found = (
+        [f"The off-site repository cannot be used, and the local one goes on without it: {silence}"]
+        if silence
+        else age_warnings(backups, records, now, limits, " off site")
+    )
+    if waiting:
+        found.append(
+            f"The off-site repository lacks {waiting} WAL files that the local one has: they follow when it answers, one reason more to see that it does."
         )
     return found

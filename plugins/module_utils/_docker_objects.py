@@ -19,6 +19,7 @@ PREDEFINED_NETWORKS = ("bridge", "host", "none")
 _CONFIG = ("Cmd", "Healthcheck", "StopTimeout", "User")
 _HOST_CONFIG = (
     "CapDrop",
+    "ExtraHosts",
     "LogConfig",
     "Memory",
     "Mounts",

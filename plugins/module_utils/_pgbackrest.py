@@ -26,6 +26,8 @@ _REMEDIES: Mapping[int, str] = {
     50: "another backup of this instance runs: wait for its end",
     55: "the repository lacks a file that it needs: look whether it was moved or cut short",
     56: "start the container",
+    64: "look at the space left where that file lies",
+    75: "give another restore_time, or the label of a backup (restore_set)",
     82: "WAL does not reach the repository: docker logs shows what archive_command says",
     95: "postgres_backup_passphrase is not the one that the repository was made with",
 }
@@ -55,12 +57,13 @@ class Stanza(NamedTuple):
     message: str
     system_identifiers: list[str]
     backups: list[Backup]
-    last_wal: str
+    archive: str
 
 
-def command(container: str, stanza: str, *words: str) -> list[str]:
-    """Give the words that call pgBackRest as the container's own user."""
-    return ["docker", "exec", "--user", "999:999", container, "pgbackrest", f"--stanza={stanza}", *words]
+def command(container: str, stanza: str, config: str, *words: str) -> list[str]:
+    """Give the words that call pgBackRest as the container's own user, with a configuration of the container or its default one."""
+    options = [f"--config={config}"] if config else []
+    return ["docker", "exec", "--user", "999:999", container, "pgbackrest", *options, f"--stanza={stanza}", *words]
 
 
 def read_info(text: str, stanza: str) -> Stanza:
@@ -84,10 +87,15 @@ def read_info(text: str, stanza: str) -> Stanza:
     repositories = [each["status"] for each in found.get("repo", [])]
     worst = next((each for each in repositories if each["code"] not in (0, NO_BACKUP, *NO_STANZA)), found["status"])
     identifiers = [str(each["system-id"]) for each in found["db"]]
-    archives = [each["max"] or "" for each in found["archive"]]
     # What a wrong passphrase makes of a file is in the lines that follow.
     said = worst["message"].splitlines()[0].rstrip(":") if worst["message"] else ""
-    return Stanza(worst["code"], said, identifiers, backups, max(archives, default=""))
+    archive = found["archive"][-1]["id"] if found["archive"] else ""
+    return Stanza(worst["code"], said, identifiers, backups, archive)
+
+
+def wal_words(stanza: str, archive: str, wal: str) -> tuple[str, ...]:
+    """Give the words that list a WAL file of a repository: nothing is printed where it is not there as a whole."""
+    return "repo-ls", f"archive/{stanza}/{archive}/{wal[:16]}", f"--filter=^{wal}-[0-9a-f]{{40}}([.][a-z0-9]+)?$"
 
 
 def taken(output: str, stanza: Stanza) -> Optional[Backup]:
@@ -104,7 +112,9 @@ def failure(outputs: Sequence[str]) -> str:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return f"{lines[-1].rstrip('.') if lines else 'it ended without a word'}."
     code, said = int(errors[0][0]), errors[0][1]
-    details = re.search(r"\[\w+Error\] (.*)", text)
+    details = re.search(
+        r"\[\w+Error\] (?:on retry after \d+ms(?:: |\n))?(?!on retry after \d+ms$)(\S.*)", text, re.MULTILINE
+    )
     reason = f"{said.rstrip(':.')}{': ' + details[1].rstrip('.') if details and details[1] not in said else ''}"
     remedy = _REMEDIES.get(code, "")
     return f"{reason}{'; ' + remedy if remedy else ''}."
@@ -113,6 +123,13 @@ def failure(outputs: Sequence[str]) -> str:
 def usable(stanza: Stanza) -> bool:
     """Whether the configuration at hand opens the repository."""
     return stanza.code in (0, NO_BACKUP, *NO_STANZA)
+
+
+def unusable(stanza: Stanza) -> str:
+    """Say in one sentence why the repository cannot be used, and what to do."""
+    if "CryptoError" in stanza.message or "decrypt" in stanza.message:
+        return f"{stanza.message}; look whether the passphrase is the one that it was made with."
+    return f"{stanza.message}; look whether the place where it lies can be reached and read."
 
 
 def shown(backup: Backup) -> dict[str, Any]:

@@ -12,8 +12,8 @@ version_added: 1.0.0
 description:
   - Takes or releases a lock on the managed host. While a run of C(ansible-playbook) holds it, another run is refused with the time and the
     process of the first; the run itself may take it as often as it likes.
-  - A lock is stale, and taken over, when the process that holds it has ended (which only the controller that it ran on can know), or when it is
-    older than O(max_age).
+  - A lock is stale, and taken over, when the process that holds it has ended, which only the controller that it ran on can know, or the host itself where
+    it is one of the host's own runs; or, of any other controller, when it is older than O(max_age).
   - Nothing is ever reported as changed, because a lock is no part of the host's configuration.
 attributes:
   action:
@@ -47,6 +47,10 @@ options:
     description: Seconds after which a lock that another controller took is believed to be left over.
     type: int
     default: 7200
+  wait:
+    description: Seconds that the action plugin waits for another run to end, before this one is refused.
+    type: int
+    default: 0
   replace:
     description: The C(id) of a lock to take over although it does not look stale, as the refusal shows it.
     type: str
@@ -102,6 +106,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _lock
 from ansible_collections.ai_micro.postgres.plugins.module_utils._lock import KEYS
 
 
@@ -137,6 +142,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
             "max_age": {"type": "int", "default": 7200},
+            "wait": {"type": "int", "default": 0},
             "replace": {"type": "str", "default": ""},
             "holder": {"type": "dict"},
         },
@@ -154,7 +160,9 @@ def main() -> None:
             own = bool(found) and found["id"] == holder["id"]
             if wanted and not own:
                 if found and found["id"] != module.params["replace"]:
-                    module.fail_json(msg="Another run holds the lock.", holder=found)
+                    here = found["realm"] == _lock.realm()
+                    alive = _lock.process_started(int(found["process"])) if here else ""
+                    module.fail_json(msg="Another run holds the lock.", holder=found, here=here, alive=alive)
                 write(path, holder)
                 found = holder
             elif not wanted and own:

@@ -11,9 +11,11 @@ short_description: Prepare a pgBackRest repository and take backups into it
 version_added: 1.0.0
 description:
   - Calls pgBackRest in the container of an instance, as the container's own user and with the configuration that is there. No secret passes.
-  - O(state=ready) creates the stanza where it is missing, checks that WAL reaches the repository, and refuses a repository that holds the backups of
+  - O(state=ready) creates the stanza where it is missing, checks that WAL reaches the
+    local repository, and refuses a repository that holds the backups of
     another cluster.
   - O(state=taken) takes a backup. A differential or incremental one becomes a full one where there is none yet.
+  - O(state=archived) waits until a WAL file is in the repository. The server's own view is none of one repository alone where it archives into two.
   - O(state=expired) removes what is older than wanted. A full backup goes with those that build on it, unless one of them is among the last
     O(generations) that were verified, or carries the annotation C(keep). Of what is older than O(full_days), the newest stays, since WAL leads from it to
     the first moment of those days.
@@ -37,13 +39,18 @@ options:
     description: Name of the instance in the repository.
     type: str
     required: true
+  config:
+    description: pgBackRest's configuration in the container; empty for its default, which is the local repository.
+    type: str
+    default: ""
   state:
     description:
       - V(ready) has the stanza there.
       - V(taken) takes a backup now.
+      - V(archived) waits for O(wal).
       - V(expired) removes what is too old, and the records of what is not there any more.
     type: str
-    choices: [ready, taken, expired]
+    choices: [ready, taken, archived, expired]
     default: ready
   system_identifier:
     description: The cluster's system identifier; a stanza of another one is refused.
@@ -61,6 +68,13 @@ options:
     description: Words to remember with the backup, shown by C(pgbackrest info). One that is named C(keep) keeps the backup until somebody removes it.
     type: dict
     default: {}
+  wal:
+    description: Name of a WAL file, with O(state=archived).
+    type: str
+  timeout:
+    description: Seconds that it is waited for.
+    type: int
+    default: 3600
   catalog:
     description: Directory of the host with the records of verified backups, with O(state=expired).
     type: path
@@ -115,7 +129,7 @@ backup:
     annotations: {}
 backups:
   description: How many backups the stanza holds.
-  returned: always
+  returned: with every other O(state) than V(archived)
   type: int
   sample: 1
 """
@@ -133,17 +147,25 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     read_info,
     shown,
     taken,
+    unusable,
     usable,
+    wal_words,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._retention import judge
 
 # More than there ever are: what is removed is named, and pgBackRest's own rule shall remove nothing else.
 EVERY = 9999999
+# Between two looks for a WAL file.
+PAUSE = 0.3
+# Seconds after which a repository that does not answer is not waited for any more.
+SILENCE = 60
 
 
 def call(module: AnsibleModule, *words: str, doing: str = "") -> str:
     """Run pgBackRest and return what it printed, or end the module with the sentence that says why it failed."""
-    code, output, errors = module.run_command(command(module.params["container"], module.params["stanza"], *words))
+    code, output, errors = module.run_command(
+        command(*(module.params[name] for name in ("container", "stanza", "config")), *words)
+    )
     if code != 0:
         module.fail_json(msg=f"pgBackRest could not {doing}: {failure([errors, output])}")
     return str(output)
@@ -158,9 +180,7 @@ def ready(module: AnsibleModule, found: Stanza) -> bool:
     """Have the stanza there, and return whether it had to be made."""
     name, identifier = module.params["stanza"], module.params["system_identifier"]
     if not usable(found):
-        module.fail_json(
-            msg=f"The repository of {name} cannot be used: {found.message}; look whether postgres_backup_passphrase is the one that it was made with."
-        )
+        module.fail_json(msg=f"The repository of {name} cannot be used: {unusable(found)}")
     known = found.system_identifiers
     if known and identifier and known[-1] != identifier:
         if module.params["accept"] != identifier:
@@ -176,7 +196,9 @@ def ready(module: AnsibleModule, found: Stanza) -> bool:
         return False
     if not module.check_mode:
         call(module, verb, doing=f"prepare the repository of {name}")
-        call(module, "check", doing=f"archive WAL into the repository of {name}")
+        if not module.params["config"]:
+            # What a repository of another configuration lacks is brought there when it is ready.
+            call(module, "check", doing=f"archive WAL into the repository of {name}")
     return True
 
 
@@ -195,10 +217,34 @@ def expire(module: AnsibleModule, found: Stanza) -> list[str]:
         words = ("--repo1-retention-full-type=count", f"--repo1-retention-full={EVERY}")
         wal = ("--repo1-retention-archive-type=full", f"--repo1-retention-archive={verdict.wal_from}")
         call(module, *words, *wal, "expire", doing="remove WAL that leads to no backup")
-    present = {backup.label for backup in look(module).backups}
-    for label in verified - present:
-        os.remove(os.path.join(records, f"{label}.json"))
+    now = look(module)
+    # A repository that has just ceased to answer lists nothing.
+    if usable(now) and now.backups:
+        for label in verified - {backup.label for backup in now.backups}:
+            os.remove(os.path.join(records, f"{label}.json"))
     return verdict.outdated
+
+
+def wait_for_wal(module: AnsibleModule) -> None:
+    """Wait until the WAL file is in the repository."""
+    name, wal = module.params["stanza"], module.params["wal"]
+    give_up = time.monotonic() + module.params["timeout"]
+    archive = ""
+    patience = time.monotonic() + min(SILENCE, module.params["timeout"])
+    while True:
+        if not archive:
+            found = look(module)
+            archive = found.archive
+            if not usable(found) and time.monotonic() > patience:
+                module.fail_json(msg=f"The repository of {name} cannot be used: {unusable(found)}")
+        if archive and call(module, *wal_words(name, archive, wal), doing="list WAL").strip():
+            return
+        if time.monotonic() > give_up:
+            module.fail_json(
+                msg=f"The WAL file {wal} is not in the repository of {name} after {module.params['timeout']} s: docker logs {module.params['container']} "
+                "shows what archive_command says."
+            )
+        time.sleep(PAUSE)
 
 
 def take(module: AnsibleModule) -> dict[str, Any]:
@@ -219,18 +265,24 @@ def main() -> None:
         argument_spec={
             "container": {"type": "str", "required": True},
             "stanza": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["ready", "taken", "expired"], "default": "ready"},
+            "config": {"type": "str", "default": ""},
+            "state": {"type": "str", "choices": ["ready", "taken", "archived", "expired"], "default": "ready"},
             "system_identifier": {"type": "str"},
             "accept": {"type": "str", "default": ""},
             "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "incr"},
             "annotations": {"type": "dict", "default": {}},
+            "wal": {"type": "str"},
+            "timeout": {"type": "int", "default": 3600},
             "catalog": {"type": "path"},
             "full_days": {"type": "int", "default": 30},
             "generations": {"type": "int", "default": 2},
         },
-        required_if=[("state", "expired", ["catalog"])],
+        required_if=[("state", "expired", ["catalog"]), ("state", "archived", ["wal"])],
         supports_check_mode=True,
     )
+    if module.params["state"] == "archived":
+        wait_for_wal(module)
+        module.exit_json(changed=False)
     found = look(module)
     result: dict[str, Any] = {"changed": ready(module, found), "backups": len(found.backups)}
     if module.params["state"] == "taken":

@@ -35,12 +35,23 @@ options:
     description: Name of the instance in the repository.
     type: str
     required: true
+  offsite_config:
+    description: pgBackRest's configuration of the off-site repository in the container; without it there is none.
+    type: str
+    default: ""
+  offsite_missed:
+    description: Directory of the host with a note for each WAL file that the off-site repository could not take.
+    type: path
   catalog:
-    description: Directory of the host with the records of verified backups.
+    description: Directory of the host with the records of verified backups; those of the off-site repository are in C(offsite) below it.
     type: path
     required: true
   dumps:
     description: Directory of the host with the dumps of M(ai_micro.postgres.postgres_dump); without it none are listed.
+    type: path
+  runner:
+    description:
+      - Directory of the host in which scheduled runs are noted, with the schedule itself in C(schedule.json); without it nothing is said of a schedule.
     type: path
   max_age:
     description: Age of the newest backup in seconds above which there is a warning.
@@ -88,6 +99,11 @@ backups:
       damaged: false
       annotations: {}
       verified_at: "2026-11-25T23:43:20Z"
+offsite:
+  description: Whether the off-site repository can be read, why not, and its backups as in RV(backups); nothing where there is none.
+  returned: always
+  type: dict
+  sample: {usable: true, message: "", backups: []}
 dumps:
   description: The dumps, oldest first; age in seconds, size in bytes, and whether every file is there as it was written.
   returned: always
@@ -100,6 +116,38 @@ dumps:
       age: 120
       size: 23412
       whole: true
+drill:
+  description: When the last drill was and whether it passed, and recovery time and lost work of the last that did, in seconds; each is nothing without one.
+  returned: always
+  type: dict
+  sample: {last: "2026-11-01T05:00:12Z", passed: true, rto_seconds: 9, rpo_seconds: 12}
+drills:
+  description: The history of drills, oldest first.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - at: "2026-11-01T05:00:12Z"
+      passed: true
+      backup: 20261031-234256F
+      restore_point: drill_20261101t050012
+      rto_seconds: 9
+      rpo_seconds: 12
+      restored_in: 6
+      tables: 10
+      rows: 31415
+schedule:
+  description: What is scheduled, with its cron expression, when it last began and ended, how, and when it was due last; empty without O(runner).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - job: full
+      calendar: "0 1 * * 0"
+      due: "2026-11-22T01:00:00+00:00"
+      began: "2026-11-22T01:02:17+00:00"
+      ended: "2026-11-22T01:02:59+00:00"
+      status: 0
 rpo_seconds:
   description: Seconds of work that would be lost with the host now, 0 where all that was written is in the repository.
   returned: always
@@ -129,23 +177,27 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_micro.postgres.plugins.module_utils import _dumps
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _drills, _dumps, _schedule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
     Limits,
     newest_verified,
+    offsite_warnings,
     warnings,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
+    Backup,
     command,
     failure,
     read_info,
     shown,
+    unusable,
+    usable,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec, session
 
 # Right after a switch, a WAL file holds nothing but its header of 40 bytes.
 ARCHIVER_SQL = """
-SELECT COALESCE(last_archived_wal, '') AS last_archived_wal, last_failed_wal,
+SELECT COALESCE(last_archived_wal, '') AS last_archived_wal, COALESCE(last_failed_wal, '') AS last_failed_wal,
        COALESCE(last_failed_time > COALESCE(last_archived_time, '-infinity'), false) AS failing,
        CASE WHEN pg_catalog.mod(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0'),
                                 pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))) <= 40 THEN 0
@@ -166,47 +218,105 @@ def read_records(catalog: str) -> dict[str, dict[str, Any]]:
     return found
 
 
+def call(module: AnsibleModule, *words: str, config: str = "") -> tuple[int, str, str]:
+    """Run pgBackRest."""
+    code, output, errors = module.run_command(
+        command(module.params["container"], module.params["stanza"], config, *words)
+    )
+    return int(code), str(output), str(errors)
+
+
+def ask(module: AnsibleModule, *words: str) -> str:
+    """Ask the local repository, which must answer."""
+    code, output, errors = call(module, *words)
+    if code != 0:
+        module.fail_json(msg=f"pgBackRest could not read the repository: {failure([errors, output])}")
+    return output
+
+
+def waiting_wal(directory: str) -> int:
+    """Count the WAL files that the off-site repository could not take."""
+    return len(os.listdir(directory)) if directory and os.path.isdir(directory) else 0
+
+
+def listed(backups: list[Backup], records: dict[str, dict[str, Any]], now: int) -> list[dict[str, Any]]:
+    """Give backups as the module returns them."""
+    return [
+        {**shown(each), "age": now - each.ended, "verified_at": records.get(each.label, {}).get("verified_at")}
+        for each in backups
+    ]
+
+
+def look_offsite(module: AnsibleModule, config: str) -> tuple[list[Backup], str]:
+    """Ask the off-site repository for its backups, or for why it does not answer."""
+    code, output, errors = call(module, "info", "--output=json", config=config)
+    if code != 0:
+        return [], failure([errors, output])
+    found = read_info(output, module.params["stanza"])
+    return (found.backups, "") if usable(found) else ([], unusable(found))
+
+
 def main() -> None:
     """Run the module."""
     spec = argument_spec()
     spec.update(
         container={"type": "str", "required": True},
         stanza={"type": "str", "required": True},
+        offsite_config={"type": "str", "default": ""},
+        offsite_missed={"type": "path"},
         catalog={"type": "path", "required": True},
         dumps={"type": "path"},
+        runner={"type": "path"},
         max_age={"type": "int", "default": 86400},
         max_rpo={"type": "int", "default": 300},
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     given = module.params
-    code, output, errors = module.run_command(command(given["container"], given["stanza"], "info", "--output=json"))
-    if code != 0:
-        module.fail_json(msg=f"pgBackRest could not read the repository: {failure([errors, output])}")
-    found = read_info(output, given["stanza"])
+    found = read_info(ask(module, "info", "--output=json"), given["stanza"])
     with session(module, "postgres", readonly=True) as opened:
         archiver = opened.query(ARCHIVER_SQL)[0]
+    far = given["offsite_config"]
     try:
         records = read_records(given["catalog"])
+        far_records = read_records(os.path.join(given["catalog"], "offsite"))
         generations = _dumps.read_generations(given["dumps"]) if given["dumps"] else []
+        drills = _drills.read_history(os.path.join(given["catalog"], "drills.jsonl"))
+        jobs = _schedule.read_jobs(given["runner"]) if given["runner"] else []
+        waiting = waiting_wal(given["offsite_missed"] or "")
     except (OSError, ValueError) as error:
         module.fail_json(
             msg=f"The catalogue {given['catalog']} cannot be read ({error}): correct or remove the file that it names."
         )
     now = int(time.time())
+    limits = Limits(given["max_age"], given["max_rpo"])
+    away, silence = look_offsite(module, far) if far else ([], "")
     verified = newest_verified(found.backups, records)
+    # That the schedule has stopped is said by itself.
+    awaited = not found.backups and any(job.name in ("full", "incr") for job in jobs)
+    good = [each for each in found.backups if each.label in records]
+    done = {
+        "full": max((each.ended for each in good if each.type == "full"), default=0),
+        "incr": max((each.ended for each in good), default=0),
+        "logical": max((each.taken for each in generations if not each.missing), default=0),
+        "drill": _drills.last_passed(drills),
+    }
     module.exit_json(
         changed=False,
-        backups=[
-            {**shown(each), "age": now - each.ended, "verified_at": records.get(each.label, {}).get("verified_at")}
-            for each in found.backups
-        ],
+        backups=listed(found.backups, records, now),
+        offsite={"usable": not silence, "message": silence, "backups": listed(away, far_records, now)} if far else None,
         dumps=[_dumps.shown(each, now) for each in generations],
+        drill=_drills.summary(drills),
+        drills=drills,
+        schedule=[_schedule.shown(job, now) for job in jobs],
         rpo_seconds=archiver["rpo_seconds"],
         rto_seconds=verified["restored_in"] if verified else None,
         last_archived_wal=archiver["last_archived_wal"],
         warnings_found=[
-            *warnings(found.backups, records, archiver, now, Limits(given["max_age"], given["max_rpo"])),
+            *warnings(found.backups, records, archiver, now, limits, awaited),
+            *(offsite_warnings(away, silence, waiting, far_records, now, limits) if far and not awaited else []),
             *_dumps.warnings(generations, given["dumps"] or ""),
+            *_drills.warnings(drills),
+            *_schedule.warnings(jobs, now, done),
         ],
     )
 

@@ -231,6 +231,11 @@ logins:
   returned: success
   type: dict
   sample: {auth_service: auth_service_2}
+scheduled:
+  description: Whether the host runs playbooks of this instance by itself, as the directory says.
+  returned: success
+  type: bool
+  sample: true
 restricted:
   description: Whether the host holds the instance's rules about who may reach its port.
   returned: success
@@ -430,6 +435,7 @@ def main() -> None:
         },
         packages=_host.packages(params["packages"]),
         python=_host.python_libraries(params["python_libraries"]),
+        scheduled=os.path.exists(os.path.join(params["directory"], "runner", "runner.json")),
         restricted=os.path.exists(os.path.join(params["directory"], "firewall", "firewall.sh")),
         certificate=look_at_certificate(params["certificate"]),
         listeners=name_listeners(params["port"], publishers, own),

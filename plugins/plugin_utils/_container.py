@@ -86,6 +86,10 @@ def _created_set(name: str) -> Callable[[Any, dict[str, Any]], bool]:
 COMPARISONS: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
     "cap_drop": _created_set("CapDrop"),
     "command": _created("Cmd"),
+    # As with memory: without any declared, the container's are left alone.
+    "etc_hosts": lambda declared, look: (
+        not declared or _created_set("ExtraHosts")(map(":".join, declared.items()), look)
+    ),
     "healthcheck": lambda declared, look: _healthcheck(declared) == _set(look["container"]["created"]["Healthcheck"]),
     "image": _same_image,
     "labels": lambda declared, look: all(look["container"]["labels"].get(name) == declared[name] for name in declared),

@@ -59,6 +59,21 @@ def guarded(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[In
 
 
 @pytest.fixture(scope="session")
+def backed_up(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give an instance with one verified backup; each test that has it leaves it served and as site.yml makes it, with more rows and volumes kept."""
+    made = Instance(
+        f"amt-backed{SUFFIX}", 25482, tmp_path_factory.mktemp("backed"), image, {"postgres_backup_enabled": True}
+    )
+    made.remove()
+    made.site()
+    assert "verified: restored in" in made.site("--tags", "backup").text
+    yield made
+    for volume in run("docker", "volume", "ls", "-q", "-f", f"name={made.name}_kept_").stdout.split():
+        run("docker", "volume", "rm", volume)
+    made.remove()
+
+
+@pytest.fixture(scope="session")
 def hardened(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Give an instance with all that an auditor may ask for, shared by tests that leave it as it was."""
     switches = {

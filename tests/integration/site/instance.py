@@ -107,6 +107,8 @@ class Instance:
             "postgres_common_superuser_password": SECRETS["postgres"],
             "postgres_backup_repository": str(self.repository),
             "postgres_backup_passphrase": PASSPHRASE,
+            # The machine that runs the tests is not to take backups by itself; test_schedule.py says otherwise.
+            "postgres_backup_schedule": False,
             "postgres_common_role_passwords": {k: v for k, v in SECRETS.items() if k != "postgres"},
             "postgres_image_source": "packages",
             **self.variables,
@@ -167,8 +169,10 @@ class Instance:
         firewall = self.directory / "firewall" / "firewall.sh"
         if firewall.exists():
             run(str(firewall), "remove", check=False)
-        for suffix in ("", "-init", "-proof", "-verify", "-restore"):
+        for suffix in ("", "-init", "-proof", "-verify", "-restore", "-drill"):
             run("docker", "rm", "-f", self.name + suffix, check=False)
-        run("docker", "volume", "rm", "-f", self.volume, f"{self.name}_verify", f"{self.name}_restore", check=False)
-        for directory in (self.directory, self.repository):
+        copies = [f"{self.name}_{purpose}" for purpose in ("verify", "restore", "drill")]
+        run("docker", "volume", "rm", "-f", self.volume, *copies, check=False)
+        (Path("/etc/cron.d") / f"{self.name}-backup").unlink(missing_ok=True)
+        for directory in (self.directory, self.repository, Path("/opt") / self.name, Path("/var/lib") / self.name):
             shutil.rmtree(directory, ignore_errors=True)

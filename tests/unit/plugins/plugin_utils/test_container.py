@@ -42,6 +42,7 @@ DECLARED: dict[str, Any] = {
     "log_options": {"max-size": "10m", "max-file": "3"},
     "labels": {"ai_micro.postgres.instance": "ai-micro-postgres"},
     "networks": [{"name": "ai-micro", "aliases": ["ai-micro-postgres"]}],
+    "etc_hosts": {"backups.s3.example.com": "192.0.2.9"},
     "published_ports": ["127.0.0.1:5432:5432", "172.17.0.1:5432:5432"],
     "healthcheck": {
         "test": ["CMD-SHELL", "pg_isready -q"],
@@ -118,6 +119,8 @@ def test_a_container_as_it_was_made_differs_in_nothing() -> None:
         ("NetworkSettings/Networks", {"another": {"Aliases": ["ai-micro-postgres"]}}, "networks"),
         ("NetworkSettings/Networks", {"ai-micro": {"Aliases": None}}, "networks"),
         ("HostConfig/NetworkMode", "bridge", "networks"),
+        ("HostConfig/ExtraHosts", None, "etc_hosts"),
+        ("HostConfig/ExtraHosts", ["backups.s3.example.com:192.0.2.10"], "etc_hosts"),
         ("HostConfig/PortBindings", None, "published_ports"),
         ("HostConfig/PortBindings", {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": "5432"}]}, "published_ports"),
         ("HostConfig/PortBindings", {"5432/tcp": [{"HostIp": "", "HostPort": "5432"}]}, "published_ports"),
@@ -189,6 +192,7 @@ def test_every_comparison_is_tried_here() -> None:
     "harmless",
     [
         {"memory": ""},
+        {"etc_hosts": {}},
         {"stop_timeout": "120"},
         {"labels": {}},
         {"mounts": DECLARED["mounts"][::-1]},

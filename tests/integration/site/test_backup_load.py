@@ -1,0 +1,145 @@
+"""The host's data is lost while services write: what comes back from the repository, and what was promised of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from typing import NamedTuple
+
+import psycopg2
+from instance import SECRETS, Instance, run
+
+WRITERS = 4
+# Longer than the archive_timeout that the role sets, so that WAL goes into the repository for this reason too.
+SECONDS = 40.0
+PROMISED = 60.0
+ROLES = {"authdb": "auth_service", "apidb": "user_api_service", "admindb": "admin_api_service"}
+FILES = {"authdb": "ai-micro-api-auth", "apidb": "ai-micro-api-user", "admindb": "ai-micro-api-admin"}
+# In the order in which a service would write: what refers to a user comes after the user.
+STATEMENTS = (
+    ("authdb", "users", "INSERT INTO users (id, email, password_hash) VALUES (%(id)s, %(id)s || '@example.com', 'h')"),
+    ("apidb", "profiles", "INSERT INTO profiles (id, user_id, name) VALUES (%(id)s, %(id)s, 'somebody')"),
+    ("admindb", "login_logs", "INSERT INTO login_logs (id, user_id, success) VALUES (%(id)s, %(id)s, true)"),
+)
+VECTOR = """
+INSERT INTO langchain_pg_embedding (id, collection_id, embedding, document)
+SELECT %(id)s, uuid, (SELECT array_agg(random())::vector FROM generate_series(1, 768)), 'text' FROM langchain_pg_collection
+"""
+
+
+class Commit(NamedTuple):
+    """A row whose commit was acknowledged, and when that was asked for and said, by this machine's clock."""
+
+    table: str
+    key: str
+    asked: float
+    acknowledged: float
+
+
+def connect(instance: Instance, database: str) -> psycopg2.extensions.connection:
+    """Log in as the service of a database does."""
+    connection = psycopg2.connect(
+        host="localhost",
+        port=instance.port,
+        user=ROLES[database],
+        password=SECRETS[ROLES[database]],
+        dbname=database,
+        sslmode="verify-full",
+        sslrootcert=str(instance.directory / "tls/ca.crt"),
+    )
+    connection.autocommit = True
+    return connection
+
+
+def write(instance: Instance, journal: list[Commit], dead: threading.Event) -> None:
+    """Insert a user, and what refers to it in the other databases, again and again until the server is gone."""
+    open_ones = {database: connect(instance, database).cursor() for database in ROLES}
+    turn = 0
+    while not dead.is_set():
+        key = {"id": str(uuid.uuid4())}
+        vector = [("admindb", "langchain_pg_embedding", VECTOR)] if turn % 20 == 0 else []
+        try:
+            for database, table, statement in [*STATEMENTS, *vector]:
+                asked = time.monotonic()
+                open_ones[database].execute(statement, key)
+                journal.append(Commit(table, key["id"], asked, time.monotonic()))
+        except psycopg2.Error:
+            return
+        turn += 1
+        # Of a pace at which a WAL file is not full before its time is over.
+        dead.wait(0.1)
+
+
+def lose(instance: Instance) -> list[Commit]:
+    """Write as long as the test takes, then kill the container and delete its volume; give what was acknowledged."""
+    journals: list[list[Commit]] = [[] for _ in range(WRITERS)]
+    dead = threading.Event()
+    threads = [threading.Thread(target=write, args=(instance, journal, dead)) for journal in journals]
+    for thread in threads:
+        thread.start()
+    dead.wait(SECONDS)
+    run("docker", "kill", instance.name)
+    dead.set()
+    for thread in threads:
+        thread.join(timeout=60)
+    run("docker", "rm", instance.name)
+    run("docker", "volume", "rm", instance.volume)
+    return sorted((commit for journal in journals for commit in journal), key=lambda commit: commit.acknowledged)
+
+
+def present(instance: Instance) -> set[tuple[str, str]]:
+    """The rows that are there, by table and key."""
+    tables = {"langchain_pg_embedding": "admindb", **{table: database for database, table, _sql in STATEMENTS}}
+    return {
+        (table, key)
+        for table, database in tables.items()
+        for key in instance.sql(f"SELECT id FROM {table}", database).split()
+    }
+
+
+def orphans(instance: Instance) -> set[str]:
+    """References to users that are not there."""
+    users = set(instance.sql("SELECT id FROM users", "authdb").split())
+    profiles = set(instance.sql("SELECT user_id FROM profiles", "apidb").split())
+    return (profiles | set(instance.sql("SELECT user_id FROM login_logs", "admindb").split())) - users
+
+
+def test_what_was_acknowledged_comes_back_but_for_the_last_minute(backed_up: Instance) -> None:
+    loaded, confirmed = backed_up, ("-e", f"confirm_restore={backed_up.name}")
+    # A reference to nobody, which was there before.
+    loaded.sql("INSERT INTO profiles (user_id, name) VALUES (uuid_generate_v4(), 'of nobody')", "apidb")
+    known = orphans(loaded)
+    assert len(known) == 1
+    journal = lose(loaded)
+    assert len(journal) > 100
+    refused = loaded.play("restore", *confirmed, postgres_backup_passphrase="Another-Passphrase-7")
+    # The files of the lost container are still there, and the repository is asked before they are replaced.
+    assert f"postgres_backup_passphrase does not open the repository {loaded.repository}" in refused.text, (
+        refused.output
+    )
+    assert run("docker", "volume", "inspect", loaded.volume, check=False).returncode != 0
+
+    result = loaded.play("restore", *confirmed)
+    assert result.code == 0, result.output
+
+    there = present(loaded)
+    restored = [commit for commit in journal if (commit.table, commit.key) in there]
+    missing = [commit for commit in journal if (commit.table, commit.key) not in there]
+    assert restored
+    # What was lost was said to be there after the last that came back was asked for: nothing before that is missing.
+    newest = max(commit.asked for commit in restored)
+    assert [commit for commit in missing if commit.acknowledged < newest] == []
+    lost = journal[-1].acknowledged - restored[-1].acknowledged
+    print(f"{len(restored)} of {len(journal)} commits came back; lost: {lost:.1f} s")
+    assert lost <= PROMISED
+    assert orphans(loaded) == known
+
+    for database, service in FILES.items():
+        text = (loaded.directory / "services" / f"{service}.env").read_text().strip()
+        url = text.removeprefix("DATABASE_URL=").replace("host.docker.internal", "localhost")
+        asked = run("psql", "-X", "-At", url, "-c", "SELECT session_user || ' ' || current_database()")
+        assert asked.stdout.strip() == f"{ROLES[database]} {database}"
+    assert loaded.site().count("changed") == 0
+    verified = loaded.play("verify")
+    assert verified.code == 0, verified.output

@@ -1,0 +1,213 @@
+"""What can go wrong with a backup or a restore: each ends with a sentence, the server as it was, and the next run goes on."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from instance import SUFFIX, Instance, PlaybookResult, run
+
+NAME = f"amt-refuse{SUFFIX}"
+CONFIRMED = ("-e", f"confirm_restore={NAME}")
+REPOSITORY_MB = 256
+
+
+@pytest.fixture(scope="module")
+def backed(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """Give an instance with one verified backup, in a repository on a file system of its own."""
+    made = Instance(NAME, 25484, tmp_path_factory.mktemp("refuse"), image, {"postgres_backup_enabled": True})
+    run("umount", str(made.repository), check=False)
+    made.remove()
+    made.repository.mkdir(parents=True)
+    run("mount", "-t", "tmpfs", "-o", f"size={REPOSITORY_MB}m", "tmpfs", str(made.repository))
+    made.site()
+    made.sql("INSERT INTO users (email, password_hash) VALUES ('ann@example.com', 'h')", "authdb")
+    assert "verified: restored in" in made.site("--tags", "backup").text
+    yield made
+    run("docker", "rm", "-f", NAME, check=False)
+    run("umount", str(made.repository), check=False)
+    for volume in kept(made):
+        run("docker", "volume", "rm", volume)
+    made.remove()
+
+
+def kept(instance: Instance) -> list[str]:
+    return run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}_kept_").stdout.split()
+
+
+def backups(instance: Instance) -> list[dict[str, Any]]:
+    """What pgBackRest lists, oldest first."""
+    command = ["pgbackrest", f"--stanza={NAME}", "--output=json", "info"]
+    return list(json.loads(run("docker", "exec", "-u", "999", instance.name, *command).stdout)[0]["backup"])
+
+
+def state(instance: Instance) -> Any:
+    """What a refused run leaves as it was: the server, its rows and databases, its backups, and nothing beside them."""
+    rows = [
+        instance.sql("SELECT id, email FROM users ORDER BY id", "authdb"),
+        instance.sql("SELECT datname FROM pg_database ORDER BY 1"),
+    ]
+    beside = [
+        name
+        for name in run("docker", "ps", "-a", "--format", "{{.Names}}", "-f", f"name={NAME}").stdout.split()
+        if name != NAME
+    ]
+    volumes = run("docker", "volume", "ls", "-q", "-f", f"name={NAME}").stdout.split()
+    return (instance.inspect()["State"]["StartedAt"], rows, beside, volumes, len(backups(instance)))
+
+
+def refused(result: PlaybookResult, sentence: str) -> None:
+    """A run ended red, with a sentence and without a traceback."""
+    assert result.code != 0, result.output
+    assert "Traceback" not in result.output, result.output
+    assert re.search(sentence, result.text), result.output
+
+
+@contextmanager
+def unchanged(instance: Instance) -> Iterator[None]:
+    """Whatever happens inside, the instance is afterwards as it was."""
+    before = state(instance)
+    yield
+    assert state(instance) == before
+
+
+def wal_files(instance: Instance) -> list[Path]:
+    return sorted(
+        path for path in (instance.repository / "pgbackrest" / "archive" / NAME).rglob("0*.zst") if path.is_file()
+    )
+
+
+def test_missing_wal_ends_the_restore(backed: Instance, tmp_path: Path) -> None:
+    backed.sql("SELECT pg_switch_wal()")
+    backed.sql("INSERT INTO users (email, password_hash) VALUES ('bob@example.com', 'h')", "authdb")
+    backed.sql("SELECT pg_create_restore_point('after_the_gap')")
+    last = backed.sql("SELECT pg_walfile_name(pg_switch_wal())")
+    give_up = time.monotonic() + 60
+    while not any(path.name.startswith(last) for path in wal_files(backed)):
+        assert time.monotonic() < give_up, f"{last} was not archived"
+        time.sleep(0.2)
+    stop = backups(backed)[-1]["archive"]["stop"]
+    gap = next(path for path in wal_files(backed) if path.name[:24] > stop)
+    shutil.copy2(gap, tmp_path / "gap")
+    gap.unlink()
+    with unchanged(backed):
+        result = backed.play("restore", *CONFIRMED, "-e", "restore_point=after_the_gap")
+        refused(
+            result,
+            "Nothing was restored, and the server is as it was: .*cannot be recovered to after_the_gap.*WAL on the way there is missing",
+        )
+    shutil.copy2(tmp_path / "gap", gap)
+    shutil.chown(gap, 999, 999)
+
+
+@pytest.mark.parametrize("moment", ["tomorrow", "2001-01-01 00:00:00+00"])
+def test_time_that_cannot_be_reached_is_not_restored(backed: Instance, moment: str) -> None:
+    then = backed.sql(f"SELECT date_trunc('second', '{moment}'::timestamptz)")
+    with unchanged(backed):
+        result = backed.play("restore", *CONFIRMED, "-e", f"restore_time='{then}'")
+        refused(
+            result,
+            "Nothing was restored, and the server is as it was: .*(recovery ended before|unable to find backup set).*give another restore_time",
+        )
+
+
+def test_full_disk_ends_the_backup(backed: Instance) -> None:
+    filler = backed.repository / "filler"
+    try:
+        with filler.open("wb") as file:
+            free = shutil.disk_usage(backed.repository).free
+            file.write(b"\0" * max(free - 1024**2, 0))
+        with unchanged(backed):
+            result = backed.play("backup", "-e", "backup_type=full", postgres_backup_verify=False)
+            refused(result, "pgBackRest could not take the backup: .*unable to write .*; look at the space left")
+    finally:
+        filler.unlink()
+    again = backed.play("backup")
+    assert again.code == 0, again.output
+    assert "verified: restored in" in again.text
+
+
+def test_full_disk_ends_the_restore(backed: Instance) -> None:
+    """The volume of the copy lies on a file system that is too small."""
+    root = run("docker", "info", "-f", "{{.DockerRootDir}}").stdout.strip()
+    place = Path(root) / "volumes" / f"{NAME}_restore"
+    place.mkdir()
+    run("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place))
+    started = backed.inspect()["State"]["StartedAt"]
+    try:
+        result = backed.play("restore", *CONFIRMED)
+        refused(result, "could not be restored into a copy, and the server is as it was: .*No space left on device")
+        assert backed.inspect()["State"]["StartedAt"] == started
+        assert kept(backed) == []
+    finally:
+        run("umount", str(place))
+        run("docker", "volume", "rm", "-f", f"{NAME}_restore", check=False)
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def test_dump_of_a_database_with_a_missing_extension_is_not_restored(backed: Instance) -> None:
+    """The catalogue names an extension that this image does not have, as that of an older host may."""
+    backed.sql("CREATE DATABASE foreign_one")
+    backed.sql("CREATE EXTENSION pg_trgm", "foreign_one")
+    backed.sql("UPDATE pg_extension SET extname = 'not_in_this_image' WHERE extname = 'pg_trgm'", "foreign_one")
+    try:
+        with unchanged(backed):
+            result = backed.play("restore", *CONFIRMED, "-e", "restore_database=foreign_one")
+            refused(result, 'Nothing was restored: .*foreign_one.*extension "not_in_this_image" is not available')
+    finally:
+        backed.sql("DROP DATABASE foreign_one WITH (FORCE)")
+
+
+def test_second_backup_at_the_same_time_is_refused(backed: Instance) -> None:
+    """Another one that this collection has not started holds pgBackRest's own lock."""
+    words = ["docker", "exec", "-u", "999", NAME, "flock", f"/tmp/{NAME}-backup.lock", "-c", "echo locked; cat"]
+    with subprocess.Popen(
+        [*words[:2], "-i", *words[2:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert holder.stdout.readline().strip() == "locked"
+        with unchanged(backed):
+            refused(
+                backed.play("backup"),
+                "pgBackRest could not take the backup: .*another backup of this instance runs: wait for its end",
+            )
+        holder.stdin.close()
+    assert backed.play("backup", postgres_backup_verify=False).code == 0
+
+
+def test_another_image_has_a_restore_point_before_it_and_restores(backed: Instance) -> None:
+    """The next build of the image: the moment before it is named, and what was backed up with the old one is restored with it."""
+    newer = f"amt-refuse-newer{SUFFIX}:pgvector-15"
+    made = subprocess.run(
+        ["docker", "build", "-q", "-t", newer, "-"],
+        input=f"FROM {backed.image}\nLABEL amt.newer=1\n",
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    backed.variables["postgres_common_image"] = newer
+    try:
+        upgraded = backed.site()
+        point = re.search(r"The restore point (before_image_\w+) is the moment before", upgraded.text)
+        assert point, upgraded.output
+        before = backed.sql("SELECT id, email FROM users ORDER BY id", "authdb")
+        backed.sql("DELETE FROM users", "authdb")
+        result = backed.play("restore", *CONFIRMED, "-e", f"restore_point={point[1]}")
+        assert result.code == 0, result.output
+        assert "The restore point before_restore_" in result.text
+        assert backed.sql("SELECT id, email FROM users ORDER BY id", "authdb") == before
+        assert backed.site().count("changed") == 0
+    finally:
+        del backed.variables["postgres_common_image"]
+        run("docker", "rm", "-f", NAME, check=False)
+        run("docker", "rmi", "-f", newer, check=False)
