@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def test_who_may_not_read_a_catalog_compares_each_time(server: Server, database:
 def test_known_schema_has_nothing_to_be_made(server: Server, call: Call) -> None:
     assert call()["in_sync"]
     for check in (True, False):
-        found, read = compared(server, lambda check=check: call(state="present", check=check))
+        found, read = compared(server, partial(call, state="present", check=check))
         assert (found["changed"], found["queries"], read) == (False, [], False)
 
 
