@@ -34,13 +34,12 @@ BACKUP = tuple(
     for name in (
         "backup",
         "backup_parts",
-        "backup_clone",
-        "backup_load",
         "backup_offsite",
-        "backup_refusals",
         "schedule",
     )
 )
+LOSSES = tuple(f"tests/integration/site/test_backup_{name}.py" for name in ("clone", "load"))
+REFUSALS = ("tests/integration/site/test_backup_refusals.py",)
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,20 @@ STAGES = (
     Stage("modules", "A", (*PYTEST, *APART), needs=("prepare",), minutes=60),
     Stage("fresh", "A", (*PYTEST, "tests/fresh"), needs=("prepare",), minutes=40),
     Stage("adoption", "A", (*PYTEST, *ADOPTION), needs=("prepare",), minutes=40),
+    Stage("refusals", "A", (*PYTEST, *REFUSALS), needs=("prepare",), minutes=40),
     Stage("prepare", "B", ("ansible-playbook", "-i", "localhost,", "tests/prepare.yml"), minutes=20),
     Stage(
         "integration",
         "B",
-        (*PYTEST, "tests/integration", *(f"--ignore={path}" for path in (*APART, *ADOPTION, *BACKUP))),
+        (
+            *PYTEST,
+            "tests/integration",
+            *(f"--ignore={path}" for path in (*APART, *ADOPTION, *BACKUP, *LOSSES, *REFUSALS)),
+        ),
         needs=("prepare",),
         minutes=80,
     ),
+    Stage("losses", "B", (*PYTEST, *LOSSES), needs=("prepare",), minutes=40),
     Stage("molecule", "B", ("molecule", "test"), needs=("prepare",), minutes=40),
     Stage("backup", "C", (*PYTEST, *BACKUP), needs=("prepare",), minutes=90),
     # Too long for every time: several hosts, other releases, other versions.
