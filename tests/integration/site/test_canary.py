@@ -22,6 +22,7 @@ MARK = f"Nightingale{secrets.token_hex(4)}"
 # Playbooks in their order, each with what its passwords end with: another end is another password.
 RUNS = (
     ("site", "first"),
+    ("backup", "first"),
     ("verify", "first"),
     ("rotate_secrets", "second"),
     ("site", "second"),
@@ -130,7 +131,7 @@ def test_no_secret_is_left_anywhere(marked: Instance, tmp_path: Path, monkeypatc
     assert seen["leaks"] == set()
     # That the short-lived ones were seen too.
     assert {"initdb", "psql"} <= seen["programs"]
-    assert {marked.name, f"{marked.name}-init", f"{marked.name}-proof"} <= seen["containers"]
+    assert {marked.name, f"{marked.name}-init", f"{marked.name}-proof", f"{marked.name}-verify"} <= seen["containers"]
 
     inspected = marked.inspect()
     logs = run("docker", "logs", marked.name)
