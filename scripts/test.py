@@ -85,8 +85,8 @@ STAGES = (
         minutes=80,
     ),
     Stage("losses", "B", (*PYTEST, *LOSSES), needs=("prepare",), minutes=40),
-    Stage("molecule", "B", ("molecule", "test"), needs=("prepare",), minutes=40),
     Stage("backup", "C", (*PYTEST, *BACKUP), needs=("prepare",), minutes=90),
+    Stage("molecule", "C", ("molecule", "test"), needs=("prepare",), minutes=40),
     # Too long for every time: several hosts, other releases, other versions.
     Stage("versions", "A", ("python", "scripts/versions.py"), needs=("prepare",), minutes=60, on_demand=True),
     # Without the tarball: whether Debian 13's mmdebstrap makes the same image is a part of the question.
