@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.mark import CATALOGS as READ
 from psycopg2 import sql
 
 from .conftest import Server
@@ -21,53 +22,7 @@ from .schema_pairs import Pair
 KEYS = {"changed", "in_sync", "drift", "queries", "diff", "fingerprint"}
 #: Whatever a statement of DDL writes to; those that all databases share, and that ANALYZE
 #: fills, are not among them.
-CATALOGS = (
-    "pg_aggregate",
-    "pg_am",
-    "pg_amop",
-    "pg_amproc",
-    "pg_attrdef",
-    "pg_attribute",
-    "pg_cast",
-    "pg_class",
-    "pg_collation",
-    "pg_constraint",
-    "pg_conversion",
-    "pg_default_acl",
-    "pg_depend",
-    "pg_description",
-    "pg_enum",
-    "pg_event_trigger",
-    "pg_extension",
-    "pg_foreign_data_wrapper",
-    "pg_foreign_server",
-    "pg_foreign_table",
-    "pg_index",
-    "pg_inherits",
-    "pg_init_privs",
-    "pg_language",
-    "pg_namespace",
-    "pg_opclass",
-    "pg_operator",
-    "pg_opfamily",
-    "pg_partitioned_table",
-    "pg_policy",
-    "pg_proc",
-    "pg_publication",
-    "pg_publication_namespace",
-    "pg_publication_rel",
-    "pg_range",
-    "pg_rewrite",
-    "pg_seclabel",
-    "pg_sequence",
-    "pg_statistic_ext",
-    "pg_transform",
-    "pg_trigger",
-    "pg_ts_config",
-    "pg_ts_dict",
-    "pg_type",
-    "pg_user_mapping",
-)
+CATALOGS = (*READ, "pg_user_mapping")
 STATE_SQL = " UNION ALL ".join(
     f"SELECT '{catalog}', count(*), sum(hashtextextended(concat(ctid, xmin), 0)) FROM pg_catalog.{catalog}"
     for catalog in CATALOGS
