@@ -4,7 +4,7 @@ SHELL := /bin/bash
 INVENTORY ?= inventories/local
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule galaxy debian13 multi versions fresh bench docs changelog clean
+.PHONY: help venv venv-dev site test lint sanity unit meta integration molecule galaxy debian13 multi backups offsite chaos versions fresh bench docs changelog clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,12 @@ debian13: venv-dev ## The molecule scenario on a Debian 13 host
 	@.venv/bin/python scripts/test.py debian13
 multi: venv-dev ## Several hosts over SSH: inventories/prod and split, and one without a way out
 	@.venv/bin/python scripts/test.py multi
+backups: venv-dev ## Backups in depth: the schedule fires, what is damaged, full, too old or differs is found
+	@.venv/bin/python scripts/test.py backups
+offsite: venv-dev ## Backups with a second repository off site, on a local S3 server
+	@.venv/bin/python scripts/test.py offsite
+chaos: venv-dev ## Restores killed at every moment around the swap of two volumes' data
+	@.venv/bin/python scripts/test.py chaos
 versions: venv-dev ## The suite's core part on every supported ansible-core
 	@.venv/bin/python scripts/test.py versions
 fresh: venv-dev ## make site on a bare host, twice

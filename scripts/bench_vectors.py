@@ -47,11 +47,18 @@ EXTRAPOLATED = 1000000
 WIDTHS = (40, 60, 80, 120, 160, 240, 320, 480, 640)
 SHARES = (("large", 0.9), ("middle", 0.09), ("small", 0.01))
 INSERT = "COPY langchain_pg_embedding (id, collection_id, embedding, document) FROM STDIN"
+# What langchain-postgres asks for: the whole row, and its distance to order by.
 SEARCH = (
-    "SELECT e.id FROM langchain_pg_embedding e JOIN langchain_pg_collection c ON e.collection_id = c.uuid "
-    "WHERE e.collection_id = %s ORDER BY e.embedding <=> %s::vector LIMIT 10"
+    "SELECT e.id, e.collection_id, e.embedding, e.document, e.cmetadata, e.embedding <=> %s::vector AS distance "
+    "FROM langchain_pg_embedding e JOIN langchain_pg_collection c ON e.collection_id = c.uuid "
+    "WHERE e.collection_id = %s ORDER BY distance LIMIT 10"
 )
-ANYWHERE = "SELECT e.id FROM langchain_pg_embedding e ORDER BY e.embedding <=> %s::vector LIMIT 10"
+ANYWHERE = (
+    "SELECT e.id, e.collection_id, e.embedding, e.document, e.cmetadata, e.embedding <=> %s::vector AS distance "
+    "FROM langchain_pg_embedding e ORDER BY distance LIMIT 10"
+)
+# A row as near as the last of the exact answer is right too, as ann-benchmarks counts: some texts are the same but for their stop words.
+NEARLY = 1e-6
 
 
 def texts() -> Iterator[str]:
@@ -121,14 +128,16 @@ class Figures:
 def timed(
     connection: Any, name: str, asked: Sequence[tuple[Any, ...]], exact: Sequence[set[str]], statement: str
 ) -> Figures:
-    """Search for each, and compare with the exact answers."""
-    connection.execute(statement, asked[0])
+    """Search for each, and compare with the exact answers; once before, so that every way finds the same in memory."""
+    for parameters in asked:
+        connection.execute(statement, parameters)
     seconds, shares, fewest = [], [], K
     for parameters, right in zip(asked, exact, strict=True):
         begun = time.perf_counter()
-        found = {row[0] for row in connection.execute(statement, parameters)}
+        rows = connection.execute(statement, parameters).fetchall()
         seconds.append(time.perf_counter() - begun)
-        shares.append(len(found & right) / len(right))
+        found = {row[0] for row in rows}
+        shares.append(len(found & right) / K)
         fewest = min(fewest, len(found))
     times = sorted(1000 * each for each in seconds)
     return Figures(
@@ -142,9 +151,10 @@ def timed(
 
 
 def answers(stored: Any, queries: Any, names: Sequence[str]) -> list[set[str]]:
-    """The exact answers, computed outside the server."""
+    """The exact answers, computed outside the server: whatever is as near as the last of the nearest."""
     near = queries @ stored.T
-    return [{names[place] for place in np.argpartition(-row, K)[:K]} for row in near]
+    least = np.partition(near, -K, axis=1)[:, -K] - NEARLY
+    return [{names[place] for place in np.flatnonzero(row >= limit)} for row, limit in zip(near, least, strict=True)]
 
 
 def wait(container: str) -> None:
@@ -316,36 +326,43 @@ def measure(home: str, port: int, container: str, stored: Any, queries: Any) -> 
         names, collections, owners = load(connection, stored)
         asked = [(literal(query),) for query in queries]
         exact = answers(stored, queries, names)
-        few = max(3, min(len(queries), 10))
-        scan = timed(connection, "exact scan", asked[:few], exact[:few], ANYWHERE)
-        scan.show()
-        stock = build(
-            connection, "CREATE INDEX stock ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)"
-        )
-        timed(connection, "commonly written index, ef_search 40", asked, exact, ANYWHERE).show()
         by_collection = {
             owner: answers(
                 stored[rows := [i for i, each in enumerate(owners) if each == owner]], queries, [names[i] for i in rows]
             )
             for owner in collections
         }
+        few = max(3, min(len(queries), 20))
+        scan = timed(connection, "exact scan", asked[:few], exact[:few], ANYWHERE)
+        scan.show()
         for owner, member in collections.items():
-            filtered = [(member, vector) for (vector,) in asked]
+            filtered = [(vector, member) for (vector,) in asked[:few]]
+            timed(connection, f"exact scan, collection {owner}", filtered, by_collection[owner][:few], SEARCH).show()
+        # One process builds it: in the 64 MB of shared memory that Docker gives, PostgreSQL's own two cannot (and this pgvector's must not).
+        stock = build(
+            connection, "CREATE INDEX stock ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)"
+        )
+        timed(connection, "commonly written index, ef_search 40", asked, exact, ANYWHERE).show()
+        for owner, member in collections.items():
+            filtered = [(vector, member) for (vector,) in asked]
             timed(connection, f"the same, collection {owner}", filtered, by_collection[owner], SEARCH).show()
+        widened(connection, "commonly written index, widened", asked, exact, ANYWHERE).show()
         print(f"  its build took {stock:.1f} s; it has {size_of(connection, 'stock'):.0f} MB", flush=True)
         connection.execute("DROP INDEX stock")
     configure(home, port, container, tuned())
     with psycopg.connect(host=home, port=port, user="postgres", autocommit=True) as connection:
         begun = time.perf_counter()
-        made = module(home, port, state="present", recall={"sample": 0}, thresholds={"build_memory_mb": 4096})
+        made = module(home, port, state="present", recall={"sample": 0})
         ours = time.perf_counter() - begun
-        connection.execute("SET hnsw.iterative_scan = strict_order")
+        # As postgres_databases declares them for the service's role.
+        connection.execute("SET hnsw.iterative_scan = strict_order; SET plan_cache_mode = force_custom_plan")
         best = widened(connection, "the collection's index", asked, exact, ANYWHERE)
         best.show()
         results = [best]
         for owner, member in collections.items():
-            filtered = [(member, vector) for (vector,) in asked]
-            results.append(timed(connection, f"the same, collection {owner}", filtered, by_collection[owner], SEARCH))
+            filtered = [(vector, member) for (vector,) in asked]
+            # Each has a width of its own, as each collection may declare its recall.ef_search.
+            results.append(widened(connection, f"the same, collection {owner}", filtered, by_collection[owner], SEARCH))
             results[-1].show()
         print(
             f"  the run that built it took {ours:.1f} s; it has {made['stats']['index_size'] / 1048576:.0f} MB",
@@ -374,7 +391,10 @@ def measure(home: str, port: int, container: str, stored: Any, queries: Any) -> 
             best.per_second >= 100 * scan.per_second,
         ),
         (f"build / stock settings = {ours / stock:.2f} (target at 100k: at most 0.25)", ours <= stock / 4),
-        (f"p95 = {best.late:.1f} ms (target at 100k: below 10)", best.late < 10),
+        (
+            f"p95 = {max(each.late for each in results):.1f} ms, of whichever collection (target at 100k: below 10)",
+            all(each.late < 10 for each in results),
+        ),
         (
             f"fewest rows = {min(each.fewest for each in results)} (target: {K})",
             all(each.fewest == K for each in results),

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Run the whole suite in three lanes side by side, or the stages named on the command line with what they need.
+"""Run the whole suite, three stages side by side, or the stages named on the command line with what they need.
 
-Each stage writes .cache/test-logs/<stage>.log. The last line of the output is the sum: `N passed, M failed`.
+Each stage writes .cache/test-logs/<stage>.log. The last lines of the output name the failed tests, and the very
+last is the sum: `N passed, M failed`.
 """
 
 from __future__ import annotations
@@ -28,17 +29,13 @@ HEARTBEAT = 50
 TAIL = 150
 PYTEST = ("python", "-m", "pytest", "--color=no", "--durations=20", "--durations-min=10")
 APART = ("tests/integration/modules", "tests/integration/image")
+LIFE = ("tests/integration/site/test_life.py",)
 ADOPTION = ("tests/integration/site/test_adoption.py",)
-BACKUP = tuple(
-    f"tests/integration/site/test_{name}.py"
-    for name in (
-        "backup",
-        "backup_parts",
-        "backup_offsite",
-        "schedule",
-    )
-)
-LOSSES = tuple(f"tests/integration/site/test_backup_{name}.py" for name in ("clone", "load"))
+BACKUP = tuple(f"tests/integration/site/test_{name}.py" for name in ("backup", "backup_parts"))
+SCHEDULE = ("tests/integration/site/test_schedule.py",)
+OFFSITE = ("tests/integration/site/test_backup_offsite.py",)
+# These share one instance that has a backup.
+LOSSES = tuple(f"tests/integration/site/test_backup_{name}.py" for name in ("killed", "clone", "load"))
 REFUSALS = ("tests/integration/site/test_backup_refusals.py",)
 
 
@@ -47,7 +44,6 @@ class Stage:
     """One command of the suite; `needs` names stages that must have passed before, `on_demand` says that only its name runs it."""
 
     name: str
-    lane: str
     command: tuple[str, ...]
     needs: tuple[str, ...] = ()
     minutes: int = 15
@@ -59,45 +55,57 @@ class Stage:
         return self.command[: len(PYTEST)] == PYTEST
 
 
-# A lane runs its stages in this order. What needs a processor for long is in A, what waits for Docker is in B and C, so that
-# three lanes keep two processors busy.
+# Two processors are kept busy by three stages at a time, each of which waits for Docker now and then.
+WORKERS = 3
+# Whoever is free begins the first of these that can begin: what says soon that something is wrong, then what takes long.
 STAGES = (
-    Stage("lint", "A", ("scripts/lint.sh",)),
-    Stage("unit", "A", (*PYTEST, "tests/unit")),
-    Stage("meta", "A", (*PYTEST, "tests/meta")),
-    Stage("sanity", "A", ("scripts/sanity.sh",), minutes=20),
-    Stage("galaxy", "A", ("scripts/galaxy.sh",)),
-    Stage("oldest", "A", ("python", "scripts/versions.py", "2.17"), needs=("prepare",)),
-    Stage("modules", "A", (*PYTEST, *APART), needs=("prepare",), minutes=60),
-    Stage("fresh", "A", (*PYTEST, "tests/fresh"), needs=("prepare",), minutes=40),
-    Stage("adoption", "A", (*PYTEST, *ADOPTION), needs=("prepare",), minutes=40),
-    Stage("refusals", "A", (*PYTEST, *REFUSALS), needs=("prepare",), minutes=40),
-    Stage("prepare", "B", ("ansible-playbook", "-i", "localhost,", "tests/prepare.yml"), minutes=20),
+    Stage("prepare", ("ansible-playbook", "-i", "localhost,", "tests/prepare.yml"), minutes=20),
+    Stage("lint", ("scripts/lint.sh",)),
+    Stage("unit", (*PYTEST, "tests/unit")),
+    Stage("meta", (*PYTEST, "tests/meta")),
     Stage(
         "integration",
-        "B",
         (
             *PYTEST,
             "tests/integration",
-            *(f"--ignore={path}" for path in (*APART, *ADOPTION, *BACKUP, *LOSSES, *REFUSALS)),
+            *(
+                f"--ignore={path}"
+                for path in (*APART, *LIFE, *ADOPTION, *BACKUP, *SCHEDULE, *OFFSITE, *LOSSES, *REFUSALS)
+            ),
         ),
         needs=("prepare",),
-        minutes=80,
+        minutes=85,
     ),
-    Stage("losses", "B", (*PYTEST, *LOSSES), needs=("prepare",), minutes=40),
-    Stage("backup", "C", (*PYTEST, *BACKUP), needs=("prepare",), minutes=90),
-    Stage("molecule", "C", ("molecule", "test"), needs=("prepare",), minutes=40),
-    # Too long for every time: several hosts, other releases, other versions.
-    Stage("versions", "A", ("python", "scripts/versions.py"), needs=("prepare",), minutes=60, on_demand=True),
+    Stage("backup", (*PYTEST, *BACKUP), needs=("prepare",), minutes=85),
+    Stage("life", (*PYTEST, *LIFE), needs=("prepare",), minutes=85),
+    Stage("sanity", ("scripts/sanity.sh",), minutes=20),
+    Stage("galaxy", ("scripts/galaxy.sh",)),
+    Stage("oldest", ("python", "scripts/versions.py", "2.17"), needs=("prepare",)),
+    Stage("modules", (*PYTEST, *APART), needs=("prepare",), minutes=85),
+    Stage("adoption", (*PYTEST, *ADOPTION), needs=("prepare",), minutes=40),
+    Stage("losses", (*PYTEST, *LOSSES), needs=("prepare",), minutes=40),
+    Stage("molecule", ("molecule", "test"), needs=("prepare",), minutes=40),
+    Stage("refusals", (*PYTEST, *REFUSALS), needs=("prepare",), minutes=40),
+    Stage("fresh", (*PYTEST, "tests/fresh"), needs=("prepare",), minutes=40),
+    # Too long for every time: backups in depth, a second repository, several hosts, other releases, other versions.
+    Stage(
+        "backups",
+        (*PYTEST, "-m", "not chaos", BACKUP[-1], *SCHEDULE),
+        needs=("prepare",),
+        minutes=90,
+        on_demand=True,
+    ),
+    Stage("offsite", (*PYTEST, *OFFSITE), needs=("prepare",), minutes=60, on_demand=True),
+    Stage("versions", ("python", "scripts/versions.py"), needs=("prepare",), minutes=60, on_demand=True),
     # Without the tarball: whether Debian 13's mmdebstrap makes the same image is a part of the question.
     Stage(
         "debian13",
-        "B",
         ("env", "AI_MICRO_TEST_IMAGE_TAR=", "molecule", "test", "-s", "debian13"),
-        minutes=60,
+        minutes=85,
         on_demand=True,
     ),
-    Stage("multi", "B", (*PYTEST, "tests/multi"), needs=("prepare",), minutes=90, on_demand=True),
+    Stage("chaos", (*PYTEST, "-m", "chaos", "tests/integration"), needs=("prepare",), minutes=60, on_demand=True),
+    Stage("multi", (*PYTEST, "tests/multi"), needs=("prepare",), minutes=90, on_demand=True),
 )
 
 
@@ -135,8 +143,13 @@ def judge(stage: Stage, status: int, log: str, seconds: float) -> Result:
     return Result(sums.get("passed", 0), failed, sums.get("skipped", 0), seconds, note)
 
 
-def environment() -> dict[str, str]:
-    """Give the environment of every stage: the tools of .venv first, UTF-8, no colour, the image under test."""
+def failures(log: str) -> list[str]:
+    """Give the lines of pytest's summary that name a failed test, each cut to what fits a line of CI's report."""
+    return [line[:200] for line in log.splitlines() if re.match(r"(FAILED|ERROR) \S+::", line)]
+
+
+def environment(stage: Stage) -> dict[str, str]:
+    """Give the environment of a stage: the tools of .venv first, UTF-8, no colour, the image under test, a network of its own."""
     given = dict(os.environ)
     given["PATH"] = f"{BIN}{os.pathsep}{given.get('PATH', os.defpath)}"
     given.setdefault("LC_ALL", "C.UTF-8")
@@ -146,6 +159,8 @@ def environment() -> dict[str, str]:
         PY_COLORS="0",
         PYTHONUNBUFFERED="1",
         AI_MICRO_TEST_IMAGE=IMAGE,
+        # Whoever ends first removes it: Docker keeps a network for running containers, not for one that is about to be made.
+        AI_MICRO_TEST_NETWORK=f"amt-{stage.name}{given.get('AI_MICRO_TEST_SUFFIX', '')}",
         AI_MICRO_TEST_IMAGE_TAR=str(ROOT / ".cache" / "image.tar"),
     )
     return given
@@ -153,7 +168,7 @@ def environment() -> dict[str, str]:
 
 @dataclass
 class Suite:
-    """The lanes, what they have running and what they found."""
+    """The stages: those that wait, those that run, and what the others found."""
 
     stages: Sequence[Stage]
     results: dict[str, Result] = field(default_factory=dict)
@@ -161,6 +176,10 @@ class Suite:
     changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
     begun: float = field(default_factory=time.monotonic)
     stopped: str = ""
+    waiting: list[Stage] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.waiting = list(self.stages)
 
     def say(self, text: str) -> None:
         """Print a line with the minutes since the start."""
@@ -168,18 +187,26 @@ class Suite:
         with self.changed:
             print(f"[{passed // 60:02d}:{passed % 60:02d}] {text}", flush=True)
 
-    def lane(self, name: str) -> None:
-        """Run one lane's stages, each once what it needs has ended."""
-        for stage in (stage for stage in self.stages if stage.lane == name):
-            with self.changed:
-                while not self.stopped and any(need not in self.results for need in stage.needs):
-                    self.changed.wait()
-                red = [need for need in stage.needs if need in self.results and not self.results[need].green]
+    def work(self) -> None:
+        """Run one stage after the other until none is left."""
+        while stage := self.take():
+            red = [need for need in stage.needs if not self.results[need].green]
             if self.stopped or red:
                 reason = f"not run: {self.stopped or f'{red[0]} failed'}"
                 self.finish(stage, Result(failed=1, note=reason), reason)
             else:
                 self.run(stage)
+
+    def take(self) -> Stage | None:
+        """Wait for a stage that can begin and take it from the list; None where all have begun."""
+        with self.changed:
+            while self.waiting:
+                ready = [each for each in self.waiting if all(need in self.results for need in each.needs)]
+                if ready:
+                    self.waiting.remove(ready[0])
+                    return ready[0]
+                self.changed.wait()
+        return None
 
     def run(self, stage: Stage) -> None:
         """Run a stage's command in a process group of its own, its output going to its log."""
@@ -195,7 +222,7 @@ class Suite:
                 child = subprocess.Popen(
                     stage.command,
                     cwd=ROOT,
-                    env=environment(),
+                    env=environment(stage),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -251,17 +278,14 @@ class Suite:
         self.stopped = self.stopped or f"stopped by {signal.Signals(number).name}"
 
     def execute(self) -> None:
-        """Run the lanes to their end."""
-        lanes = [
-            threading.Thread(target=self.lane, args=(name,), name=f"lane {name}", daemon=True)
-            for name in sorted({stage.lane for stage in self.stages})
-        ]
-        for lane in lanes:
-            lane.start()
+        """Run all stages to their end."""
+        workers = [threading.Thread(target=self.work, daemon=True) for _number in range(WORKERS)]
+        for worker in workers:
+            worker.start()
         beaten = time.monotonic()
-        while any(lane.is_alive() for lane in lanes):
-            for lane in lanes:
-                lane.join(timeout=0.2)
+        while any(worker.is_alive() for worker in workers):
+            for worker in workers:
+                worker.join(timeout=0.2)
             if time.monotonic() - beaten > HEARTBEAT:
                 beaten = time.monotonic()
                 self.beat()
@@ -271,8 +295,14 @@ class Suite:
                     self.changed.notify_all()
                 end(children)
 
+    def failed(self) -> list[str]:
+        """Give the failed tests of all red stages that are pytest's."""
+        red = [stage for stage in self.stages if stage.is_pytest and not self.results[stage.name].green]
+        paths = [LOGS / f"{stage.name}.log" for stage in red]
+        return [line for path in paths if path.exists() for line in failures(path.read_text(errors="replace"))]
+
     def report(self) -> bool:
-        """Print the table and, last and alone, the sum; give whether all is green."""
+        """Print the table, the failed tests by name and, last and alone, the sum; give whether all is green."""
         print(f"\n{'stage':<12} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}  note")
         for stage in self.stages:
             result = self.results[stage.name]
@@ -281,6 +311,8 @@ class Suite:
         passed = sum(result.passed for result in self.results.values())
         failed = sum(result.failed for result in self.results.values())
         print(f"{'all':<12} {passed:>7} {failed:>7} {'':>8} {time.monotonic() - self.begun:>8.0f}\n")
+        for line in self.failed():
+            print(line)
         print(f"{passed} passed, {failed} failed", flush=True)
         return failed == 0
 

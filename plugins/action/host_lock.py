@@ -60,6 +60,7 @@ class ActionModule(ActionBase):
         deadline = time.monotonic() + int(self._task.args.get("wait", 0))
         told = False
         while True:
+            # Another run may be quicker to take a lock over; then it is that one which is asked about.
             result = self._ask(arguments, task_vars)
             found = result.get("holder")
             if not result.get("failed") or not found:
@@ -67,12 +68,10 @@ class ActionModule(ActionBase):
             # Of a run of its own, as one of a schedule, the host knows whether it lives.
             realm = found["realm"] if result.get("here") else arguments["holder"]["realm"]
             alive = result["alive"] if result.get("here") else _lock.process_started(int(found["process"]))
-            reason = _lock.is_stale(
-                found, realm, alive, datetime.now(timezone.utc), int(self._task.args.get("max_age", 7200))
-            )
-            if reason:
-                self._display.warning(f"A lock left by {_lock.describe(found)}, is taken over: {reason}.")
-                return self._ask({**arguments, "replace": found["id"]}, task_vars)
+            if _lock.has_ended(found, realm, alive):
+                self._display.warning(f"A lock left by {_lock.describe(found)}, is taken over: its process has ended.")
+                arguments["replace"] = found["id"]
+                continue
             if time.monotonic() >= deadline:
                 break
             if not told:

@@ -12,10 +12,14 @@ hold for extensions' objects too, but PostgreSQL notes as initial only what the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._access_declare import PUBLIC, Database
+from ansible_collections.ai_micro.postgres.plugins.module_utils._access_declare import (
+    PUBLIC,
+    Database,
+    guarded_tables,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session
 
 # Letters of pg_default_acl.defaclobjtype, with the kind of object and the word of ALTER DEFAULT PRIVILEGES.
@@ -75,6 +79,10 @@ class Snapshot:
     held: tuple[Held, ...]
     columns: Mapping[tuple[str, str], tuple[str, ...]]
     exists: bool = True
+    # Creators whose built-in defaults are replaced by an entry, with or without anything in it for others.
+    own_defaults: frozenset[Target] = frozenset()
+    # Tables of which a role may not read all, by the views and partitions that show their rows.
+    shown: Mapping[Target, frozenset[tuple[str, str]]] = field(default_factory=dict)
 
 
 # An access control list as JSON: [role, privilege, grantable, granted by the owner], the owner's own entries left out.
@@ -129,6 +137,9 @@ WITH extension AS (
     SELECT 'large object', 'pg_catalog.pg_largeobject'::pg_catalog.regclass, m.oid, 0, ARRAY[m.oid::text], NULL,
            'LARGE OBJECT', m.lomowner, m.lomacl, pg_catalog.acldefault('L', m.lomowner)
     FROM pg_catalog.pg_largeobject_metadata m
+    UNION ALL
+    SELECT 'extension', e.tableoid, e.oid, 0, ARRAY[e.extname], NULL, 'EXTENSION', e.extowner, NULL, NULL
+    FROM pg_catalog.pg_extension e
 ), judged AS (
     SELECT o.*, n.nspname, x.extname, i.initprivs,
            o.oid < 16384 AND NOT (o.kind = 'schema' AND o.path[1] = 'public') AS system,
@@ -202,10 +213,30 @@ SELECT pg_catalog.pg_get_userbyid(d.defaclrole) AS creator, n.nspname AS schema,
         WHERE x.grantee <> d.defaclrole) AS held
 FROM pg_catalog.pg_default_acl d LEFT JOIN pg_catalog.pg_namespace n ON n.oid = d.defaclnamespace
 """
+# A view depends on the tables that it reads; which columns, it does not always say (a whole row leaves no trace of them).
+SHOWN_SQL = """
+WITH RECURSIVE direct AS (
+    SELECT r.ev_class AS shower, d.refobjid AS shown
+    FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_depend d ON d.objid = r.oid
+     AND d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+     AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid <> r.ev_class
+    UNION
+    SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
+), reached AS (
+    SELECT shower, shown FROM direct
+    UNION
+    SELECT r.shower, d.shown FROM reached r JOIN direct d ON d.shower = r.shown
+)
+SELECT sn.nspname AS schema, s.relname AS name, tn.nspname AS table_schema, t.relname AS table
+FROM reached r
+JOIN pg_catalog.pg_class s ON s.oid = r.shower JOIN pg_catalog.pg_namespace sn ON sn.oid = s.relnamespace
+JOIN pg_catalog.pg_class t ON t.oid = r.shown JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+WHERE tn.nspname = ANY (%(schemas)s::text[]) AND t.relname = ANY (%(names)s::text[])
+"""
 
 
 def take_snapshot(session: Session, declared: Database, owner: str, creators: Sequence[str]) -> Snapshot:
-    """Read one database; three queries, however many objects it has."""
+    """Read one database; three queries, four where a role may not read all of a table, however many objects it has."""
     names = sorted({name for _role, _kind, _schema, name in declared.named})
     asked = {
         "schemas": sorted(declared.schemas),
@@ -228,13 +259,25 @@ def take_snapshot(session: Session, declared: Database, owner: str, creators: Se
             base = frozenset((role, privilege) for role, privilege in row["base"] or ())
             things.append(Thing(target, row["owner"], ours=False, base=base))
             held += read_acl(target, row["held"])
-    own_functions = set()
+    shown: dict[Target, set[tuple[str, str]]] = {}
+    for row in session.query(SHOWN_SQL, asked) if guarded_tables(declared) else ():
+        shown.setdefault(Target("table", (row["schema"], row["name"])), set()).add((row["table_schema"], row["table"]))
+    own_defaults = set()
     for row in session.query(DEFAULTS_SQL):
-        held += read_acl(default_target(row["creator"], row["schema"], row["letter"]), row["held"])
-        if row["letter"] == "f" and row["schema"] is None:
-            own_functions.add(row["creator"])
-    held += built_in_defaults(creator for creator in creators if creator not in own_functions)
-    return Snapshot(declared.name, owner, tuple(things), tuple(held), columns)
+        target = default_target(row["creator"], row["schema"], row["letter"])
+        held += read_acl(target, row["held"])
+        if row["schema"] is None:
+            own_defaults.add(target)
+    held += built_in_defaults(creator for creator in creators if default_target(creator, None, "f") not in own_defaults)
+    return Snapshot(
+        declared.name,
+        owner,
+        tuple(things),
+        tuple(held),
+        columns,
+        own_defaults=frozenset(own_defaults),
+        shown={target: frozenset(tables) for target, tables in shown.items()},
+    )
 
 
 def read_thing(row: Mapping[str, Any]) -> Thing:

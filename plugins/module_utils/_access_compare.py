@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,8 +23,11 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._access_declare 
     PUBLIC,
     Database,
     Rule,
+    guarded_tables,
 )
 
+# What PUBLIC may by default with what a role creates.
+PUBLIC_DEFAULTS = {"f": "EXECUTE", "T": "USAGE"}
 LETTERS = {kind: letter for letter, (kind, _word) in DEFAULT_KINDS.items()}
 
 
@@ -79,15 +82,18 @@ def compare(
     owner: str,
     creators: Sequence[str],
     overlooked: Callable[[str], bool],
+    leaving: Iterable[str] = (),
 ) -> Comparison:
     """Compare one database.
 
-    C(overlooked) says of a role whether its entries are none of our business (a superuser's, an ignored role's).
+    C(overlooked) says of a role whether its entries are none of our business (a superuser's, an ignored role's), C(leaving)
+    are roles that are dropped afterwards.
     """
     owners = new_owners(declared, actual, owner, overlooked)
     moved = {change.thing.target: change.owner for change in owners}
     owner_of = {thing.target: moved.get(thing.target, thing.owner) for thing in actual.things}
     wanted = want(declared, actual, owner_of, creators)
+    wanted.required.update(built_in_again(actual, leaving))
     held = [entry for entry in actual.held if entry.role != moved.get(table_of(entry.target))]
     firm = {Right(*entry[:3]) for entry in held if entry.by_owner}
     excess = [entry for entry in held if is_excess(entry, wanted) and not overlooked_entry(entry, declared, overlooked)]
@@ -133,7 +139,8 @@ def new_owners(declared: Database, actual: Snapshot, owner: str, overlooked: Cal
             continue
         if thing.target.kind == "schema" and thing.owner == "pg_database_owner":
             continue
-        if declared.owner is None and overlooked(thing.owner):
+        # A superuser's extension gives nobody anything: most are made by one, whoever owns the database.
+        if (declared.owner is None or thing.target.kind == "extension") and overlooked(thing.owner):
             continue
         changes.append(NewOwner(thing, owner))
     return sorted(changes, key=lambda change: change.thing.target)
@@ -151,16 +158,23 @@ def want(declared: Database, actual: Snapshot, owner_of: dict[Target, str], crea
     for thing in actual.things:
         if len(thing.target.path) == 2:
             inside.setdefault((thing.target.kind, thing.target.path[0]), []).append(thing)
+    guarded = guarded_tables(declared)
     for rule in declared.rules:
         if rule.kind == "database":
             continue
-        found = [thing for thing in inside.get((rule.kind, rule.schema), ()) if matches(thing, rule, declared)]
+        found = [
+            thing
+            for thing in inside.get((rule.kind, rule.schema), ())
+            if matches(thing, rule, declared) and not (reads_all(rule) and shows_guarded(thing, rule, actual, guarded))
+        ]
         for right, exists in rights_of(rule, found, actual, schemas):
             if not exists:
                 wanted.unknown.add(right)
             elif owner_of.get(table_of(right.target)) != right.role:
                 wanted.required.add(right)
-        if rule.name == ALL_OBJECTS and rule.kind in LETTERS and rule.schema in schemas:
+        # A table that is dropped and made again must not be open until the next run, which knows its columns.
+        withheld = reads_all(rule) and any(each[:2] == (rule.role, rule.schema) for each in guarded)
+        if rule.name == ALL_OBJECTS and rule.kind in LETTERS and rule.schema in schemas and not withheld:
             for creator in creators:
                 if creator != rule.role:
                     target = default_target(creator, rule.schema, LETTERS[rule.kind])
@@ -172,6 +186,24 @@ def want(declared: Database, actual: Snapshot, owner_of: dict[Target, str], crea
         if harmless and entry.role == PUBLIC and schema == [""]:
             wanted.allowed.add(Right(*entry[:3]))
     return wanted
+
+
+def reads_all(rule: Rule) -> bool:
+    return (rule.kind, rule.name, rule.privilege) == ("table", ALL_OBJECTS, "SELECT")
+
+
+def shows_guarded(thing: Thing, rule: Rule, actual: Snapshot, guarded: Collection[tuple[str, str, str]]) -> bool:
+    """Whether a view or a partition shows rows of a table that the role may not read as a whole."""
+    return any((rule.role, *table) in guarded for table in actual.shown.get(thing.target, ()))
+
+
+def built_in_again(actual: Snapshot, leaving: Iterable[str]) -> Iterator[Right]:
+    """What gives creators their built-in defaults back: as long as they have an entry of their own, no DROP ROLE succeeds."""
+    for creator in leaving:
+        for letter, privilege in PUBLIC_DEFAULTS.items():
+            target = default_target(creator, None, letter)
+            if target in actual.own_defaults:
+                yield Right(target, PUBLIC, privilege)
 
 
 def table_of(target: Target) -> Target:

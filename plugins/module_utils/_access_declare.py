@@ -64,6 +64,19 @@ class Database:
     grantees: frozenset[str]
 
 
+def guarded_tables(declared: Database) -> frozenset[tuple[str, str, str]]:
+    """Return (role, schema, table) where a table is named and its role may not read all of it."""
+    named = {(role, schema, name) for role, kind, schema, name in declared.named if kind == "table"}
+    return frozenset(
+        named
+        - {
+            (rule.role, rule.schema, rule.name)
+            for rule in declared.rules
+            if (rule.kind, rule.privilege, rule.columns) == ("table", "SELECT", None)
+        }
+    )
+
+
 def read_databases(declared: Sequence[Mapping[str, Any]], version: int) -> list[Database]:
     """All declared databases; the same name twice is a mistake."""
     databases = [read_database(entry, version) for entry in declared]

@@ -38,6 +38,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._access_roles im
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._access_shared import (
     Server,
+    check_reassigned,
     compare_server,
     read_server,
 )
@@ -114,7 +115,8 @@ class Run:
         creators = database.creators or (owner,)
         look = take_snapshot(inner, database, owner, creators) if inner else None
         snapshot = look or new_database(database, owner, creators)
-        return compare(database, snapshot, owner, creators, self.overlooked(actual))
+        leaving = [role["name"] for role in self.roles_declared if role.get("state") == "absent"]
+        return compare(database, snapshot, owner, creators, self.overlooked(actual), leaving)
 
     def unknown_roles(self, actual: Roles) -> list[Finding]:
         """Roles that the declaration uses, and that neither the server nor the declaration has."""
@@ -159,8 +161,9 @@ def run(module: Module, writing: bool) -> dict[str, Any]:
                 plan_inside(plan, job.compare_inside(database, inner, actual, server))
         if writing:
             refuse_unknown(module, job, plan, server)
+            refuse_reassigned(job, plan, shared)
             converge(job, plan, shared, sessions, actual, server)
-        undeclared = undeclared_logins(job, actual)
+        undeclared, superusers = undeclared_roles(job, actual)
         queries = [shared.render(item.sql if item.shown is None else item.shown) for item in plan.statements()]
     return {
         "missing": report(plan.missing),
@@ -169,6 +172,7 @@ def run(module: Module, writing: bool) -> dict[str, Any]:
         "diff": {"before": lines(plan.excess), "after": lines(plan.missing)},
         "in_sync": not plan.missing and not plan.excess,
         "undeclared_logins": undeclared,
+        "undeclared_superusers": superusers,
     }
 
 
@@ -195,6 +199,15 @@ def refuse_unknown(module: Module, job: Run, plan: Plan, server: Server) -> None
             msg=f"The declaration names {unknown.kind} {unknown.name}{place}, which does not exist: "
             f"{remedy}, or correct the name."
         )
+
+
+def refuse_reassigned(job: Run, plan: Plan, shared: Session) -> None:
+    """Before the first write too: what would go with an extension and is not ours to give away."""
+    roles = [entry.role for entry in plan.excess if (entry.kind, entry.privilege) == ("extension", "OWNER")]
+    try:
+        check_reassigned(shared, job.databases, sorted(set(roles)))
+    except DeclarationError as error:
+        job.module.fail_json(msg=str(error))
 
 
 def converge(
@@ -237,16 +250,17 @@ def prove(module: Module, rest: Sequence[Finding]) -> None:
         )
 
 
-def undeclared_logins(job: Run, actual: Roles) -> list[str]:
-    """Roles that can log in, or are superusers, and that no declaration names: for an audit."""
+def undeclared_roles(job: Run, actual: Roles) -> tuple[list[str], list[str]]:
+    """Roles that no declaration names, for an audit: who can log in or is a superuser, and the superusers alone."""
     declared = {role["name"] for role in job.roles_declared}
-    return sorted(
-        name
-        for name, row in actual.roles.items()
+    found = {
+        name: row
+        for name, row in sorted(actual.roles.items())
         if (row["rolcanlogin"] or row["rolsuper"])
         and name not in declared
         and not any(fnmatchcase(name, pattern) for pattern in job.patterns)
-    )
+    }
+    return list(found), [name for name, row in found.items() if row["rolsuper"]]
 
 
 def role_options() -> dict[str, Any]:

@@ -56,6 +56,14 @@ LEFT JOIN pg_catalog.pg_database o ON s.dbid = 0 AND s.classid = 'pg_catalog.pg_
                                   AND o.oid = s.objid
 WHERE r.rolname = ANY (%(roles)s::text[])
 """
+# Databases and tablespaces of a role: what REASSIGN OWNED takes along in whatever database it is sent.
+OWNED_SQL = """
+SELECT pg_catalog.pg_get_userbyid(o.owner) AS role, o.kind, o.name
+FROM (SELECT d.datdba AS owner, 'database' AS kind, d.datname AS name FROM pg_catalog.pg_database d
+      UNION ALL SELECT t.spcowner, 'tablespace', t.spcname FROM pg_catalog.pg_tablespace t) o
+WHERE pg_catalog.pg_get_userbyid(o.owner) = ANY (%(roles)s::text[])
+ORDER BY 1, 2, 3
+"""
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,12 @@ def read_server(session: Session, declared: Sequence[Database], roles: Sequence[
     stray = session.query(SERVER_SQL, {"roles": [role["name"] for role in roles]})
     doomed = [role["name"] for role in roles if role.get("state") == "absent"]
     if doomed:
+        kept = {database.name for database in declared if database.owner is None}
+        for row in rows:
+            if row["owner"] in doomed and row["name"] in kept:
+                raise DeclarationError(
+                    f"roles: {row['owner']} owns the database {row['name']}, so it cannot be dropped; declare another owner."
+                )
         ours = {database.name for database in declared if database.contents}
         for row in session.query(HOLDING_SQL, {"roles": doomed}):
             if row["database"] is not None and row["database"] not in ours:
@@ -88,6 +102,17 @@ def read_server(session: Session, declared: Sequence[Database], roles: Sequence[
             for row in stray
         ),
     )
+
+
+def check_reassigned(session: Session, declared: Sequence[Database], roles: Sequence[str]) -> None:
+    """Refuse to take an extension from a role that owns what is not ours too: the one cannot be had without the other."""
+    ours = {database.name for database in declared}
+    for row in session.query(OWNED_SQL, {"roles": list(roles)}) if roles else ():
+        if row["kind"] == "tablespace" or row["name"] not in ours:
+            raise DeclarationError(
+                f"{row['role']} owns an extension, which only REASSIGN OWNED takes away, and the {row['kind']} {row['name']} would go "
+                f"with it: give that another owner first (ALTER {row['kind'].upper()} … OWNER TO)."
+            )
 
 
 def compare_server(

@@ -42,7 +42,7 @@ def statements(comparison: Comparison) -> list[Statement]:
     # What somebody else than the owner granted goes with that role's grant option (CASCADE): REVOKE cannot name it.
     revoked = [entry for entry in comparison.excess if entry.by_owner]
     return [
-        *(Statement(alter_owner(change)) for change in comparison.owners if change.thing.noun),
+        *alter_owners(change for change in comparison.owners if change.thing.noun),
         *grant_or_revoke(
             "REVOKE GRANT OPTION FOR",
             "FROM",
@@ -120,10 +120,22 @@ def column_statement(
     )
 
 
-def alter_owner(change: NewOwner) -> Any:
-    return sql.SQL("ALTER {} {} OWNER TO {}").format(
-        sql.SQL(change.thing.noun), object_name(change.thing.target), sql.Identifier(change.owner)
-    )
+def alter_owners(changes: Iterable[NewOwner]) -> list[Statement]:
+    """One statement for each object, and one for all extensions of a role, which have no ALTER … OWNER."""
+    made = []
+    reassigned = {}
+    for change in changes:
+        if change.thing.target.kind == "extension":
+            reassigned[change.thing.owner] = change.owner
+            continue
+        statement = sql.SQL("ALTER {} {} OWNER TO {}").format(
+            sql.SQL(change.thing.noun), object_name(change.thing.target), sql.Identifier(change.owner)
+        )
+        made.append(Statement(statement))
+    for old, new in reassigned.items():
+        statement = sql.SQL("REASSIGN OWNED BY {} TO {}").format(sql.Identifier(old), sql.Identifier(new))
+        made.append(Statement(statement))
+    return made
 
 
 def object_name(target: Target) -> Any:

@@ -68,7 +68,7 @@ def replaced_container(look: dict[str, Any], wanted: dict[str, Any]) -> dict[str
     """Describe the container to replace as it was before anything was done to it; empty where there is none.
 
     ``name``, ``running`` and ``restart_policy`` are what a run that was cut short has noted, ``now`` is what
-    the container is called and ``serving`` whether it runs at present.
+    the container is called and ``serving`` whether it runs at present. One that ends again and again counts as stopped.
     """
     found = deployments(look, wanted)
     if not found:
@@ -85,10 +85,10 @@ def replaced_container(look: dict[str, Any], wanted: dict[str, Any]) -> dict[str
         "ports": container["ports"],
         "project": container["labels"][COMPOSE_LABELS[0]],
         "restart_policy": before["restart_policy"],
-        "running": before["running"],
+        "running": before["running"] and not before.get("restarting"),
         "now": container["name"],
         "pid": container["pid"],
-        "serving": container["running"],
+        "serving": container["running"] and not container["restarting"],
     }
 
 
@@ -170,6 +170,7 @@ def judge_adoption(facts: dict[str, Any], look: dict[str, Any], wanted: dict[str
         "adopted": {
             "keeps_superuser_password": wanted["superuser_from_network"],
             "locale_settings": locale_settings(cluster),
+            "system_settings": cluster["system_settings"],
         }
         if adopt
         else {},

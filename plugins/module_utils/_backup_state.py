@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import Backup
@@ -20,6 +20,25 @@ class Limits(NamedTuple):
 
     max_age: int
     max_rpo: int
+
+
+def known(
+    backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]], damaged: Collection[str]
+) -> tuple[list[Backup], dict[str, Mapping[str, Any]]]:
+    """The backups with what a check has found of them, and the records of those that are whole: a damaged one counts as verified no more."""
+    found = [each._replace(damaged=each.damaged or each.label in damaged) for each in backups]
+    bad = {each.label for each in found if each.damaged}
+    return found, {label: record for label, record in records.items() if label not in bad}
+
+
+def damage_warnings(backups: Sequence[Backup], where: str) -> list[str]:
+    """Name each damaged backup; C(where) follows its name."""
+    look = "" if where else ", and look at the repository's disk"
+    return [
+        f"The backup {each.label}{where} is damaged and counts no more: take a full one (-e backup_type=full){look}."
+        for each in backups
+        if each.damaged
+    ]
 
 
 def newest_verified(backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:
@@ -38,11 +57,7 @@ def warnings(
 ) -> list[str]:
     """Name each reason for concern in one sentence with its remedy; where a schedule takes the first backup, that there is none yet is no concern."""
     found = [] if awaited and not backups else age_warnings(backups, records, now, limits, "")
-    found += [
-        f"The backup {each.label} is damaged: take a full one (-e backup_type=full)."
-        for each in backups
-        if each.damaged
-    ]
+    found += damage_warnings(backups, "")
     fulls = [backup for backup in backups if backup.type == "full"]
     if len(fulls) > 1 and fulls[-1].size < SMALL * fulls[-2].size:
         found.append(
@@ -71,7 +86,8 @@ def age_warnings(
         found.append(
             f"The newest backup{where} is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
         )
-    if backups[-1].label not in records:
+    # That a damaged one does not count is said by itself.
+    if backups[-1].label not in records and not backups[-1].damaged:
         found.append(
             f"The newest backup{where}, {backups[-1].label}, is not verified: take another with site.yml --tags backup, and read why it is not."
         )
@@ -90,7 +106,7 @@ def offsite_warnings(
     found = (
         [f"The off-site repository cannot be used, and the local one goes on without it: {silence}"]
         if silence
-        else age_warnings(backups, records, now, limits, " off site")
+        else age_warnings(backups, records, now, limits, " off site") + damage_warnings(backups, " off site")
     )
     if waiting:
         found.append(

@@ -21,6 +21,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._fingerprint imp
     table_differences,
     table_of,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._host import free_bytes
+from ansible_collections.ai_micro.postgres.plugins.module_utils._room import shortage
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema import deparse
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import settle, take_snapshot
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.compare import compare, sentence
@@ -44,6 +46,14 @@ def create(server: Session, source: Session, name: str) -> None:
     likeness = likeness_clause(source.query(LIKENESS_SQL)[0])
     statement = sql.SQL("CREATE DATABASE {} {} CONNECTION LIMIT 0").format(sql.Identifier(name), sql.SQL(likeness))
     server.execute(statement)
+
+
+def lack_of_room(source: Session, database: str, disk: Optional[str], reserve_mb: int) -> str:
+    """Say in one clause that a copy of the database does not fit on a disk of the host; nothing where it does, or no disk is named."""
+    if not disk:
+        return ""
+    size = source.query("SELECT pg_catalog.pg_database_size(pg_catalog.current_database()) AS bytes")[0]["bytes"]
+    return shortage(f"a copy of the database {database}", size, disk, free_bytes(disk), reserve_mb)
 
 
 def drop(server: Session, name: str) -> None:

@@ -13,9 +13,10 @@ fast while its graph fits maintenance_work_mem; a parallel one holds it in /dev/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import connection_limit, pool_connections
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DEFAULT_OPTIONS, build_memory
 from ansible_collections.ai_micro.postgres.plugins.module_utils._settings import BadValue, OutOfRange, as_text, parse
 
@@ -40,11 +41,21 @@ _DISKS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+class Own(NamedTuple):
+    """A role whose sessions have a work_mem of their own: how many they are (nothing for any number), and the settings."""
+
+    role: str
+    sessions: Optional[int]
+    settings: Mapping[str, Any]
+
+
 class Need(NamedTuple):
-    """What the inventory asks of the server: sessions, and the largest index build in kB."""
+    """What the inventory asks of the server: sessions, the largest index build in kB and what it is of, roles that take more or less."""
 
     connections: int
     build: int
+    built: str
+    own: tuple[Own, ...]
 
 
 class Part(NamedTuple):
@@ -80,13 +91,22 @@ def memory_limit(given: str, host_bytes: int) -> int:
     return min(int(parse(row, (text[:-1] if unit else text) + unit)), host_bytes) if text else host_bytes
 
 
-def need(databases: list[Mapping[str, Any]]) -> Need:
-    """Connections of all pools of all workers, and the kB that the largest declared index build takes."""
-    connections, build = 0, 0
+def _own(database: Mapping[str, Any], role_settings: Mapping[str, Any]) -> tuple[Own, ...]:
+    """The role of a database where its sessions have another work_mem than those of nobody in particular."""
+    settings = {name.lower(): value for name, value in {**role_settings, **(database.get("settings") or {})}.items()}
+    if not {"work_mem", "hash_mem_multiplier"} & set(settings):
+        return ()
+    limit = connection_limit(database)
+    return (Own(str(database.get("role")), None if limit is None or limit < 0 else limit, settings),)
+
+
+def need(databases: list[Mapping[str, Any]], role_settings: Optional[Mapping[str, Any]] = None) -> Need:
+    """Connections of all pools of all workers, the kB that the largest declared index build takes, roles with a work_mem of their own."""
+    connections, build, built = 0, 0, ""
+    own: tuple[Own, ...] = ()
     for database in databases:
-        pool = database.get("pool") or {}
-        each = int(pool.get("size", 0)) + int(pool.get("overflow", 0))
-        connections += each * int(pool.get("workers", 1))
+        connections += pool_connections(database)
+        own += _own(database, role_settings or {})
         for collection in database.get("collections") or ():
             index = collection.get("index") or {}
             method = index.get("method", "hnsw")
@@ -95,8 +115,10 @@ def need(databases: list[Mapping[str, Any]]) -> Need:
             }
             kind = "halfvec" if index.get("type") == "halfvec" else "vector"
             rows, dimensions = int(collection.get("expected_rows") or 0), int(collection.get("dimensions") or 0)
-            build = max(build, build_memory(rows, dimensions, method, kind, options) // KIBIBYTE)
-    return Need(connections, build)
+            memory = build_memory(rows, dimensions, method, kind, options) // KIBIBYTE
+            if memory > build:
+                build, built = memory, f"{collection.get('name')} in {database.get('name')}"
+    return Need(connections, build, built, own)
 
 
 def _overridden(name: str, overrides: Mapping[str, Any], unit: str) -> Optional[int]:
@@ -133,8 +155,44 @@ class _Overrides:
         except BadValue:
             return computed
 
+    def is_negative(self, name: str) -> bool:
+        given = _overridden(name, self.values, "kB")
+        return given is not None and given < 0
+
     def has(self, name: str) -> bool:
         return _overridden(name, self.values, "kB") is not None
+
+
+def _largest(low: int, high: int, fits: Callable[[int], bool]) -> int:
+    """The largest number of 64 kB blocks that fits, in kB; the least where none does."""
+    least, most = low // 64, high // 64
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if fits(middle * 64) else (least, middle - 1)
+    return least * 64
+
+
+def _sessions(connections: int, parallel: int, work: int, factor: float, own: Sequence[Own]) -> list[Part]:
+    """What sessions and parallel workers may take: each its own memory, and its role's work_mem or ``work``."""
+    usual, left, parts = int(work * factor), connections, []
+    for each in own:
+        times = left if each.sessions is None else min(left, each.sessions)
+        settings = _Overrides(each.settings)
+        size = int(settings.memory("work_mem", work) * settings.factor("hash_mem_multiplier", factor))
+        parts.append(Part(f"work_mem of {each.role}", times, size))
+        left -= times
+    # A parallel worker takes what its leader may.
+    largest = max([usual, *(part.each for part in parts)])
+    if largest > usual:
+        parts.append(Part("work_mem of parallel workers", parallel, largest))
+    else:
+        left += parallel
+    name = "work_mem" if factor == 1 else "work_mem x hash_mem_multiplier"
+    return [
+        Part("sessions and parallel workers", connections + parallel, BACKEND),
+        Part(name, left, usual),
+        *parts,
+    ]
 
 
 def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dict[str, Any], list[Part]]:
@@ -144,21 +202,25 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
     connections = given.count("max_connections", max(LEAST_CONNECTIONS, -(-asked // 10) * 10))
     # A small container gets two parallel workers whatever the host's CPUs: each may take work_mem too.
     parallel = given.count("max_parallel_workers", _clamp(cpus, 2, max(2, 2 * limit // KIBIBYTE**2)))
-    sessions = connections + parallel
-    autovacuum = given.memory("autovacuum_work_mem", _whole(_clamp(limit // 64, 8 * KIBIBYTE, 512 * KIBIBYTE)))
     vacuums = given.count("autovacuum_max_workers", AUTOVACUUM_WORKERS)
     # A tenth more than the build is predicted to take, as pgvector_collection asks; no more than a quarter of everything.
-    usual = _clamp(limit * 6 // 100, LEAST_MAINTENANCE, 2 * KIBIBYTE**2)
-    maintenance = given.memory("maintenance_work_mem", _whole(max(usual, min(wanted.build * 11 // 10, limit // 4))))
+    share = _clamp(limit * 6 // 100, LEAST_MAINTENANCE, 2 * KIBIBYTE**2)
+    maintenance = given.memory("maintenance_work_mem", _whole(max(share, min(wanted.build * 11 // 10, limit // 4))))
+    # -1 is PostgreSQL's word for maintenance_work_mem.
+    vacuum = _whole(_clamp(limit // 64, 8 * KIBIBYTE, 512 * KIBIBYTE))
+    autovacuum = given.memory(
+        "autovacuum_work_mem", maintenance if given.is_negative("autovacuum_work_mem") else vacuum
+    )
     # A hash may take this times work_mem: with 1, what is counted is what is taken.
     factor = given.factor("hash_mem_multiplier", 1.0)
-    least_work = int(given.memory("work_mem", LEAST_WORK) * factor)
+    least_work = given.memory("work_mem", LEAST_WORK)
+
+    def shared_out(work: int) -> list[Part]:
+        return _sessions(connections, parallel, work, factor, wanted.own)
 
     def rest(buffers: int, wal: int, work: int) -> int:
-        taken = (
-            buffers + buffers // 32 + wal + SERVER + maintenance + vacuums * autovacuum + sessions * (BACKEND + work)
-        )
-        return limit - taken
+        taken = buffers + buffers // 32 + wal + SERVER + maintenance + vacuums * autovacuum
+        return limit - taken - sum(part.total for part in shared_out(work))
 
     buffers = given.memory("shared_buffers", limit // 4, "8kB")
     wal = given.memory("wal_buffers", _whole(_clamp(buffers // 32, 8 * KIBIBYTE, 16 * KIBIBYTE)), "8kB")
@@ -166,10 +228,8 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
         short = max(0, -rest(buffers, wal, least_work))
         buffers = max(LEAST_BUFFERS, buffers - short * 32 // 31 - 1) if short else buffers
         buffers = _whole(buffers)
-    spare = int(rest(buffers, wal, 0) / max(sessions, 1) / factor)
-    work = given.memory(
-        "work_mem", max(LEAST_WORK, min(spare, max(4 * KIBIBYTE, limit // 4 // max(sessions, 1)))) // 64 * 64
-    )
+    most = max(4 * KIBIBYTE, limit // 4 // max(connections + parallel, 1))
+    work = given.memory("work_mem", _largest(LEAST_WORK, most, lambda work: rest(buffers, wal, work) >= 0))
     settings = {
         "max_connections": connections,
         "superuser_reserved_connections": reserved,
@@ -195,8 +255,7 @@ def _shares(limit: int, cpus: int, wanted: Need, given: _Overrides) -> tuple[dic
         Part("the server's own processes", 1, SERVER),
         Part("maintenance_work_mem", 1, maintenance),
         Part("autovacuum_work_mem", vacuums, autovacuum),
-        Part("sessions and parallel workers", sessions, BACKEND),
-        Part("work_mem" if factor == 1 else "work_mem x hash_mem_multiplier", sessions, int(work * factor)),
+        *shared_out(work),
     ]
     return settings, parts
 
@@ -219,9 +278,20 @@ def _problems(settings: Mapping[str, Any], parts: list[Part], limit: int, wanted
         )
         problems.append(
             f"The server may use {limit // KIBIBYTE} MB and would need {-(-total // KIBIBYTE)} MB: {arithmetic}. "
-            "Raise postgres_common_memory, or lower pools, expected_rows or the settings in postgres_instance_settings."
+            "Raise postgres_common_memory, or lower pools, expected_rows or the settings in postgres_instance_settings and postgres_databases."
         )
     return problems
+
+
+def _notes(wanted: Need, maintenance: int) -> list[str]:
+    asked = wanted.build * 11 // 10
+    if _whole(asked) <= maintenance:
+        return []
+    return [
+        f"The largest index that is expected ({wanted.built}) takes {-(-asked // KIBIBYTE)} MB to build in memory, and maintenance_work_mem is "
+        f"{maintenance // KIBIBYTE} MB, {-(-(asked - maintenance) // KIBIBYTE)} MB too little: it is built all the same, several times as slowly; "
+        "raise postgres_common_memory, or correct expected_rows."
+    ]
 
 
 def memory_budget(
@@ -230,13 +300,16 @@ def memory_budget(
     databases: list[Mapping[str, Any]],
     overrides: Optional[Mapping[str, Any]] = None,
     disk: str = "ssd",
+    role_settings: Optional[Mapping[str, Any]] = None,
 ) -> dict[str, Any]:
-    """Divide the memory; return C(settings), the C(shm_mb) of /dev/shm, the C(table) to print and C(problems).
+    """Divide the memory; return C(settings), the C(shm_mb) of /dev/shm, the C(table) and C(notes) to print, and C(problems).
 
     shared_buffers is 25 % (less where sessions would not fit otherwise, at least 64 MB), effective_cache_size 60 %,
     maintenance_work_mem 6 % from 64 MB to 2 GB, more where expected embeddings ask for it but at most 25 %,
     autovacuum_work_mem 1/64 from 8 to 512 MB. work_mem is what the sessions may share, at most 25 % or 4 MB each. An
-    override counts as it is given, and the rest makes room for it.
+    override counts as it is given, and the rest makes room for it; so does a work_mem that C(role_settings), or the settings of a
+    database's role, give the sessions of that role. What a session may keep of temporary tables is not counted, since no
+    service may make any, and logical decoding is not, since no role may replicate over the network.
     """
     unreadable = ""
     try:
@@ -245,7 +318,7 @@ def memory_budget(
         limit = int(host["memory_bytes"]) // KIBIBYTE
         unreadable = f"postgres_common_memory is {memory}, which is no size: write it as 512m or 2g, or leave it empty for the host's memory."
     given = _Overrides(overrides or {})
-    wanted = need(databases)
+    wanted = need(databases, role_settings)
     settings, parts = _shares(limit, int(host.get("cpus") or 1), wanted, given)
     problems = _problems(settings, parts, limit, wanted)
     maintenance = next(part.each for part in parts if part.name == "maintenance_work_mem")
@@ -258,5 +331,6 @@ def memory_budget(
         "table": [f"{name:<42}{how:>14}{size:>10.1f} MB" for name, how, size in rows],
         "sum_mb": -(-total // KIBIBYTE),
         "limit_mb": limit // KIBIBYTE,
+        "notes": _notes(wanted, maintenance),
         "problems": [unreadable] if unreadable else problems,
     }

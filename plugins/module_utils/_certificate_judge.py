@@ -34,8 +34,8 @@ def judge_certificate(
 ) -> list[dict[str, str]]:
     """Return what is wrong with a certificate as dicts of check and message.
 
-    To the checks of the facts it adds ``expired``, ``renew`` and ``ca_renew`` (fewer than ``renew_days`` days
-    left), ``names`` and, where a group is given that reads the key beside root, ``mode``. Without facts the
+    To the checks of the facts it adds ``expired`` and ``ca_expired``, ``renew`` and ``ca_renew`` (fewer than ``renew_days``
+    days left), ``names`` and, where a group is given that reads the key beside root, ``mode``. Without facts the
     one check is ``unknown``.
     """
     if facts is None:
@@ -65,7 +65,9 @@ def judge_certificate(
             add("names", f"The certificate lacks the names {', '.join(lacking)}.")
     if facts["ca_not_after"]:
         end = datetime.datetime.fromisoformat(facts["ca_not_after"])
-        if end - now < datetime.timedelta(days=days):
+        if end <= now:
+            add("ca_expired", f"The CA certificate expired on {end:%Y-%m-%d}.")
+        elif end - now < datetime.timedelta(days=days):
             add("ca_renew", f"The CA certificate expires on {end:%Y-%m-%d}.")
     key = facts["key"]
     if key and key_group is not None and (key["owner"], key["group"], key["mode"]) != (0, key_group, "0640"):

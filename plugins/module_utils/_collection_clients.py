@@ -36,7 +36,9 @@ def clients(look: Look) -> dict[str, list[str]]:
 def pgvector(look: Look) -> list[str]:
     """It inserts id, collection_id, embedding, document and cmetadata, and upserts by id."""
     return [
-        *fixed_names(look),
+        *other_names(look),
+        *unreachable(look),
+        *collections(look),
         *columns(
             look.columns,
             {"id": TEXT, LINK: ("uuid",), "embedding": VECTORS, "document": TEXT, "cmetadata": ("jsonb",)},
@@ -47,16 +49,23 @@ def pgvector(look: Look) -> list[str]:
 
 
 def community(look: Look) -> list[str]:
-    """It inserts uuid, collection_id, embedding, document, cmetadata and custom_id, and never upserts."""
+    """It inserts uuid, collection_id, embedding, document, cmetadata and custom_id, and never upserts. By use_jsonb it is told
+    which type of JSON cmetadata is."""
     wanted = {
         "uuid": ("uuid",),
         LINK: ("uuid",),
         "embedding": VECTORS,
         "document": TEXT,
-        "cmetadata": ("jsonb",),
+        "cmetadata": ("jsonb", "json"),
         "custom_id": TEXT,
     }
-    return [*fixed_names(look), *columns(look.columns, wanted), *left_out(look.columns, set(wanted))]
+    return [
+        *other_names(look),
+        *unreachable(look),
+        *collections(look),
+        *columns(look.columns, wanted),
+        *left_out(look.columns, set(wanted)),
+    ]
 
 
 def store(look: Look) -> list[str]:
@@ -76,27 +85,46 @@ def store(look: Look) -> list[str]:
     pairs = [(key.name, content.name) for key in keys for content in contents if content.name != key.name]
     if keys and not pairs:
         found.append("there is no text column for the content")
-    # One JSON column is written beside; the filters of this client are for jsonb.
-    json = [column.name for column in look.columns.values() if column.type == "jsonb"][:1]
+    # One JSON column is written beside; its filters read text from it, which both types give.
+    json = [column.name for column in look.columns.values() if column.type in ("jsonb", "json")][:1]
     if not json:
-        found.append("there is no column of type jsonb for the metadata")
+        found.append("there is no column of type jsonb or json for the metadata")
     if look.column and pairs:
         missed: list[list[str]] = [left_out(look.columns, {*pair, look.column.name, *json}) for pair in pairs]
         found.extend(sorted(missed, key=len)[0])
     return found
 
 
-def fixed_names(look: Look) -> list[str]:
+def meant_for(client: str, look: Look) -> bool:
+    """Whether a table is one that a client could be meant to work on: a name of one's own is for clients that are told it."""
+    return client == STORE or not other_names(look)
+
+
+def other_names(look: Look) -> list[str]:
     found = []
     if look.table is None or look.table.name != LANGCHAIN_TABLE:
         found.append(f"its table is always {LANGCHAIN_TABLE}")
     if look.collections is None or look.collections.name != LANGCHAIN_COLLECTIONS:
         found.append(f"its collection table is always {LANGCHAIN_COLLECTIONS}")
-    else:
-        wanted = {"uuid": ("uuid",), "name": TEXT, "cmetadata": ("json", "jsonb")}
-        found += [f"{LANGCHAIN_COLLECTIONS}: {problem}" for problem in columns(look.collection_columns, wanted)]
-        found += [f"{LANGCHAIN_COLLECTIONS}: {problem}" for problem in left_out(look.collection_columns, set(wanted))]
     return found
+
+
+def unreachable(look: Look) -> list[str]:
+    """Clients whose names are fixed write them bare, so that the search path says which schema's they mean."""
+    return [
+        f"{table.label} is not in its search_path ({', '.join(name for name in look.search_path if name)})"
+        for table, name in ((look.table, LANGCHAIN_TABLE), (look.collections, LANGCHAIN_COLLECTIONS))
+        if table and table.name == name and table.schema not in look.search_path
+    ]
+
+
+def collections(look: Look) -> list[str]:
+    """What the collection table lacks."""
+    if look.collections is None or look.collections.name != LANGCHAIN_COLLECTIONS:
+        return []
+    wanted = {"uuid": ("uuid",), "name": TEXT, "cmetadata": ("json", "jsonb")}
+    problems = [*columns(look.collection_columns, wanted), *left_out(look.collection_columns, set(wanted))]
+    return [f"{LANGCHAIN_COLLECTIONS}: {problem}" for problem in problems]
 
 
 def columns(have: Mapping[str, Column], wanted: Mapping[str, Sequence[str]]) -> list[str]:

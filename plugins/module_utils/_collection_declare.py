@@ -13,6 +13,7 @@ from typing import Any, Optional
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import MAX_DIMENSIONS
 
 LANGCHAIN_TABLE = "langchain_pg_embedding"
+LANGCHAIN_COLUMN = "embedding"
 LANGCHAIN_COLLECTIONS = "langchain_pg_collection"
 # By which LangChain's rows name their collection.
 LINK = "collection_id"
@@ -152,6 +153,7 @@ def module_options() -> dict[str, Any]:
             },
         },
         "role": {"type": "str"},
+        "progress": {"type": "int", "default": 30},
         "state": {"type": "str", "choices": ["verified", "present", "absent"], "default": "verified"},
         "thresholds": {
             "type": "dict",

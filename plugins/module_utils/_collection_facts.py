@@ -10,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import Declaration
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import LINK, Declaration
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_filtered import Filtered
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import Judged, Target
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Look
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_meanwhile import Coming
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import Budget
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import Measured, Planned, Scan
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_scan import Scan
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import Measured, Planned
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DISTANCES, ITERATIVE_SCAN, numbers
 
 # Changes since ANALYZE that autovacuum would not care about either.
@@ -35,16 +38,24 @@ class Facts:
 
     declared: Declaration
     look: Look
+    coming: Optional[Coming] = None  # the model that a change is about to bring
     wanted: Optional[Target] = None
     judged: Judged = field(default_factory=Judged)
     scan: Optional[Scan] = None
     planned: Planned = field(default_factory=Planned)
     measured: Measured = field(default_factory=Measured)
+    filtered: Optional[Filtered] = None  # what searches came to that filter by metadata, where rows have any
     budget: Optional[Budget] = None
+    unsearchable: bool = False  # whether there are rows, and none with a vector to search with
 
     @property
     def rows(self) -> int:
         return self.scan.rows if self.scan else 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether no row is there that the collection's metadata could be true of."""
+        return self.scan is not None and self.scan.empty
 
 
 def said(cmetadata: Mapping[str, Any], declared: Declaration) -> dict[str, tuple[Any, Any]]:
@@ -83,4 +94,7 @@ def wanted_settings(facts: Facts) -> dict[str, str]:
     available = numbers(look.server["available"] or "") >= ITERATIVE_SCAN
     if available and look.effective(name) in (None, "off"):
         wanted[name] = "strict_order" if declared.method == "hnsw" else "relaxed_order"
+    # A prepared statement's plan for any collection takes the vector index for a small one too.
+    if LINK in look.columns and look.effective("plan_cache_mode") != "force_custom_plan":
+        wanted["plan_cache_mode"] = "force_custom_plan"
     return wanted

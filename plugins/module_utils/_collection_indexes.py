@@ -55,7 +55,8 @@ class Judged:
     replaced: list[Index] = field(default_factory=list)  # valid, of the collection, and not what is declared
     leftovers: list[Index] = field(default_factory=list)  # of an interrupted build
     building: list[Index] = field(default_factory=list)
-    foreign: list[Index] = field(default_factory=list)  # on the same vectors for another distance, or partial
+    # On the same vectors for what another user of the table may search by, or partial.
+    foreign: list[Index] = field(default_factory=list)
 
 
 def target(declared: Declaration, look: Look) -> Optional[Target]:
@@ -64,6 +65,8 @@ def target(declared: Declaration, look: Look) -> Optional[Target]:
         return None
     kind = declared.kind or look.column.type
     if limit_problem(declared, look) or (kind == "vector" and look.column.type == "halfvec"):
+        return None
+    if cast_problem(declared, look):
         return None
     return Target(
         look.column.name,
@@ -74,6 +77,12 @@ def target(declared: Declaration, look: Look) -> Optional[Target]:
         declared.method,
         tuple(declared.options.items()),
     )
+
+
+def cast_problem(declared: Declaration, look: Look) -> bool:
+    """Whether the index would be over a cast that LangChain's clients, whose rows these are, do not write."""
+    casts = declared.kind == "halfvec" and look.column is not None and look.column.type == "vector"
+    return casts and declared.method != "none" and look.wants_collections and LINK in look.columns
 
 
 def limit_problem(declared: Declaration, look: Look) -> Optional[int]:
@@ -134,11 +143,26 @@ def distance_of(index: Index) -> str:
     return next((name for name, about in DISTANCES.items() if index.opclass.endswith(about.opclass)), "")
 
 
-def is_shared(index: Index, look: Look) -> bool:
-    """Whether another user of the table may need an index of another distance."""
-    if not look.usable_collections:
+def named_distance(word: Optional[str]) -> str:
+    """The distance that a collection's row names; none where it names none, or one that is not known."""
+    return next((name for name, about in DISTANCES.items() if (word or "").lower() in about.words), "")
+
+
+def is_plain(index: Index, column: str) -> bool:
+    """Whether an index holds the vectors themselves, in full or in half precision, and nothing computed from them."""
+    return index.keys == (column,) or (index.uses == (column,) and is_cast(index.expression, column))
+
+
+def is_foreign(index: Index, wanted: Target, look: Look) -> bool:
+    """Whether another user of the table may need an index that is not the declared one."""
+    serves = distance_of(index)
+    if index.partial or not serves or not is_plain(index, wanted.column):
         return True
-    return any(word in look.other_distances for word in DISTANCES[distance_of(index)].words)
+    if serves == wanted.distance:
+        return False
+    # A collection that does not name its distance may be searched by any.
+    others = {named_distance(word) for word in look.other_distances}
+    return not look.usable_collections or bool(others & {"", serves})
 
 
 def judge(look: Look, wanted: Target) -> Judged:
@@ -152,16 +176,12 @@ def judge(look: Look, wanted: Target) -> Judged:
     right: list[Index] = []
     for index in whole:
         wrong = faults(index, wanted)
-        if index.partial:
-            judged.foreign.append(index)
-        elif not wrong:
+        if not wrong and not index.partial:
             right.append(index)
-        elif index.opclass != wanted.opclass and distance_of(index) not in ("", wanted.distance):
+            continue
+        if wrong:
             judged.wrong[index.name] = "; ".join(wrong)
-            (judged.foreign if is_shared(index, look) else judged.replaced).append(index)
-        else:
-            judged.wrong[index.name] = "; ".join(wrong)
-            judged.replaced.append(index)
+        (judged.foreign if is_foreign(index, wanted, look) else judged.replaced).append(index)
     judged.right = right[0] if right else None
     judged.duplicates = right[1:]
     return judged

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_clients import clients
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_clients import clients, meant_for
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import LINK
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_facts import (
     PRESENT,
@@ -22,23 +22,44 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_fact
     wanted_settings,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import (
+    cast_problem,
     has_link_index,
     limit_problem,
     link_leftovers,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge_rows import (
+    filtered,
     memory,
     planner,
     recall,
     rows,
     statistics,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import PARALLEL_FLAW, flaws, numbers
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import (
+    MAX_INDEXED,
+    PARALLEL_FLAW,
+    flawed,
+    numbers,
+)
 
 
 def judge_all(facts: Facts) -> list[Finding]:
     """Every check, in the order in which a reader would mend things."""
-    checks = (extension, table, collection, dimensions, rows, index, link_index, statistics, planner, recall, memory)
+    checks = (
+        extension,
+        table,
+        collection,
+        change,
+        dimensions,
+        rows,
+        index,
+        link_index,
+        statistics,
+        planner,
+        recall,
+        filtered,
+        memory,
+    )
     found = [finding for check in checks for finding in check(facts)]
     return [*found, *role_settings(facts), *compatibility(facts)]
 
@@ -68,16 +89,14 @@ def extension(facts: Facts) -> Iterator[Finding]:
             f"The extension vector is of version {installed}, but the server only holds {available}.",
             "start the image that the database was used with",
         )
-    for flaw in flaws(available):
-        mitigated = flaw == PARALLEL_FLAW[2] and server["parallel_workers"] == 0
-        remedy = "build the image with a newer pgvector"
-        if flaw == PARALLEL_FLAW[2] and not mitigated:
-            remedy += "; until then set max_parallel_maintenance_workers to 0"
+    for flaw in flawed(available):
+        mitigated = flaw == PARALLEL_FLAW and server["parallel_workers"] == 0
         yield Finding(
             "extension_flaw",
             "info" if mitigated else "warning",
-            f"pgvector {available} has {flaw}" + (" (no parallel build is allowed here)." if mitigated else "."),
-            remedy,
+            f"pgvector {available} has {flaw.text}: {flaw.consequence}"
+            + (" (no parallel build is allowed here)." if mitigated else "."),
+            "build the image with a newer pgvector" if mitigated else flaw.remedy,
         )
 
 
@@ -160,18 +179,31 @@ def metadata(facts: Facts) -> Iterator[Finding]:
         if says is None:
             yield Finding("cmetadata", "error", f"cmetadata does not say {name}; declared is {wanted}.", PRESENT)
         else:
-            empty = facts.scan is not None and facts.rows == 0
             yield Finding(
                 name if name != "dimensions" else "cmetadata_dimensions",
                 "error",
                 f"The collection's {name} is {says}, declared is {wanted}.",
                 PRESENT
-                if empty
+                if facts.empty
                 else f"correct {name} if the rows are to stay of {says}; otherwise bring the collection to {wanted} by "
                 "playbooks/change_embedding_model.yml"
                 if name != "distance"
                 else f"correct distance if the rows are searched by {says}; otherwise correct cmetadata",
             )
+
+
+def change(facts: Facts) -> Iterator[Finding]:
+    """A change of model that is under way; what holds until the switch is judged like any other collection."""
+    coming, scan = facts.coming, facts.scan
+    if coming is None or scan is None or facts.look.column is None:
+        return
+    yield Finding(
+        "model_change",
+        "info",
+        f"The collection is on its way to the model {coming.model}: {scan.filled} of {scan.rows - scan.null_embeddings} rows have a "
+        f"vector of it in {coming.column}, and searches use {facts.look.column.name} until the switch.",
+        "run playbooks/change_embedding_model.yml until it has switched",
+    )
 
 
 def dimensions(facts: Facts) -> Iterator[Finding]:
@@ -200,8 +232,8 @@ def dimensions(facts: Facts) -> Iterator[Finding]:
             "dimension_limit",
             "error",
             f"An index of type {kind} takes up to {most} dimensions, and the vectors have {has or wanted}.",
-            "set index.type to halfvec, which takes 4000"
-            if kind == "vector" and (has or wanted or 0) <= 4000
+            half_precision(facts)
+            if kind == "vector" and (has or wanted or 0) <= MAX_INDEXED["halfvec"]
             else "set index.method to none, or use a model of fewer dimensions",
         )
     elif declared.kind == "vector" and look.column.type == "halfvec":
@@ -211,6 +243,22 @@ def dimensions(facts: Facts) -> Iterator[Finding]:
             f"Column {look.column.name} is of type halfvec, so an index of type vector gains nothing.",
             "set index.type to halfvec",
         )
+    elif cast_problem(declared, look):
+        yield Finding(
+            "index_type",
+            "error",
+            f"Column {look.column.name} is of type vector, and LangChain's clients search it as such: they would never use an "
+            "index of type halfvec.",
+            f"leave index.type out, or make the column halfvec({has or wanted or 'n'})",
+        )
+
+
+def half_precision(facts: Facts) -> str:
+    """How vectors get an index that takes more dimensions, where their clients can write a cast and where they cannot."""
+    look, most = facts.look, MAX_INDEXED["halfvec"]
+    if look.wants_collections and look.column and look.column.type == "vector":
+        return f"make the column halfvec({look.dimensions or facts.declared.dimensions}), which takes {most}"
+    return f"set index.type to halfvec, which takes {most}"
 
 
 def index(facts: Facts) -> Iterator[Finding]:
@@ -296,7 +344,7 @@ def compatibility(facts: Facts) -> Iterator[Finding]:
     if not facts.look.can_be_indexed or LINK not in facts.look.columns:
         return
     for client, reasons in clients(facts.look).items():
-        if reasons and not any("always" in reason for reason in reasons):
+        if reasons and meant_for(client, facts.look):
             yield Finding(
                 "client",
                 "warning",

@@ -44,14 +44,14 @@ def rows(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "orphans",
             "error",
-            f"{scan.orphans} references of the table's rows lead nowhere (collection_id or document_id).",
+            f"{scan.orphans} references of the table's rows lead nowhere (collection_id or document_id){about}.",
             "delete these rows, and add the foreign key that is missing",
         )
     if scan.duplicates is not None and scan.duplicates > most.duplicates:
         yield Finding(
             "duplicates",
             "error",
-            f"{scan.duplicates} rows repeat a custom_id of the collection: a search returns the same text again.",
+            f"{scan.duplicates} rows repeat a custom_id of the collection: a search returns the same text again{about}.",
             "delete all but the newest of each custom_id",
         )
 
@@ -72,7 +72,6 @@ def planner(facts: Facts) -> Iterator[Finding]:
     planned, right = facts.planned, facts.judged.right
     if right is None or planned.uses_index is not False:
         return
-    # Reading all of few rows is right; but a switch that is off stays off when they are many.
     if planned.bars:
         yield Finding(
             "planner",
@@ -98,6 +97,13 @@ def planner(facts: Facts) -> Iterator[Finding]:
 
 def recall(facts: Facts) -> Iterator[Finding]:
     measured, declared = facts.measured, facts.declared
+    if facts.unsearchable:
+        yield Finding(
+            "recall",
+            "warning",
+            "Neither planner nor recall was tried: no row of the collection has a vector to search with.",
+            "embed its rows, and run again",
+        )
     if measured.recall is None or measured.returned is None:
         return
     setting = "ivfflat.probes" if declared.method == "ivfflat" else "hnsw.ef_search"
@@ -119,6 +125,24 @@ def recall(facts: Facts) -> Iterator[Finding]:
             f"raise {setting} (recall.ef_search), or build a denser index"
             + (" (index.m, index.ef_construction)" if declared.method == "hnsw" else " (index.lists)"),
         )
+
+
+def filtered(facts: Facts) -> Iterator[Finding]:
+    """Searches that filter by metadata, of which the index knows nothing."""
+    found, method = facts.filtered, facts.declared.method
+    if found is None or found.returned >= found.expected:
+        return
+    iterates = facts.look.effective(f"{method}.iterative_scan") not in (None, "off")
+    furthest = "hnsw.max_scan_tuples" if method == "hnsw" else "ivfflat.max_probes"
+    yield Finding(
+        "filtered_rows",
+        "warning",
+        f"A search for {found.expected} rows with a filter on {found.key} of cmetadata, which no fewer rows pass, returned "
+        f"{found.returned}: the filter takes the index's candidates away.",
+        f"raise {furthest} for the service's role"
+        if iterates
+        else widen(facts, "hnsw.ef_search" if method == "hnsw" else "ivfflat.probes"),
+    )
 
 
 def too_few(facts: Facts, setting: str, value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import (
     LANGCHAIN_COLLECTIONS,
+    LANGCHAIN_COLUMN,
     LINK,
     Declaration,
 )
@@ -30,11 +31,18 @@ LEFT JOIN pg_catalog.pg_extension e ON e.extname = 'vector'
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
 LEFT JOIN pg_catalog.pg_available_extensions a ON a.name = 'vector'
 """
+# Rows on a page of a table that was never analysed; vectors of usual length lie outside of it.
+DENSITY = 20
 # A name may be given bare, with its schema, or as SQL quotes it; a bare one is met in public first.
 TABLE_SQL = """
 SELECT c.oid::int8, n.nspname AS schema, c.relname AS name, c.relkind AS kind, c.reltuples::float8 AS estimate,
+       CASE WHEN c.relkind NOT IN ('r', 'm') THEN c.reltuples::float8
+            ELSE (CASE WHEN c.relpages > 0 AND c.reltuples >= 0 THEN c.reltuples / c.relpages ELSE %(density)s END
+                  * pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int)::float8
+       END AS likely,
        COALESCE(s.n_mod_since_analyze, 0) AS modified,
-       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_statistic p WHERE p.starelid = c.oid) AS analysed
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stats p
+        WHERE p.schemaname = n.nspname AND p.tablename = c.relname) AS analysed
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = c.oid
@@ -101,8 +109,8 @@ ORDER BY k.conname
 """
 ROWS_SQL = "SELECT uuid::text, cmetadata::text FROM {table} WHERE name = {name} ORDER BY uuid"
 OTHERS_SQL = """
-SELECT DISTINCT cmetadata::jsonb->>'distance' AS distance FROM {table}
-WHERE name <> {name} AND pg_catalog.jsonb_typeof(cmetadata::jsonb) = 'object'
+SELECT DISTINCT CASE WHEN pg_catalog.jsonb_typeof(cmetadata::jsonb) = 'object' THEN cmetadata::jsonb->>'distance' END AS distance
+FROM {table} WHERE name <> {name}
 """
 # Of the role in every database first, so that what is set for it in this one wins.
 ROLE_SQL = """
@@ -116,8 +124,10 @@ ORDER BY s.setdatabase
 # With the library loaded, its settings have their ranges and defaults.
 LOAD_SQL = "SELECT {schema}.vector_dims('[1]'::{schema}.vector)"
 SEARCH_SETTINGS_SQL = """
-SELECT name, setting FROM pg_catalog.pg_settings
-WHERE name IN ('hnsw.ef_search', 'hnsw.iterative_scan', 'ivfflat.probes', 'ivfflat.iterative_scan')
+-- This session has no path: what others get is where a RESET leads.
+SELECT name, CASE name WHEN 'search_path' THEN reset_val ELSE setting END AS setting FROM pg_catalog.pg_settings
+WHERE name IN ('hnsw.ef_search', 'hnsw.iterative_scan', 'ivfflat.probes', 'ivfflat.iterative_scan', 'plan_cache_mode',
+               'search_path')
 """
 
 
@@ -126,7 +136,8 @@ class Table(NamedTuple):
     schema: str
     name: str
     kind: str
-    estimate: float
+    estimate: float  # rows as the statistics have them
+    likely: float  # rows by the size that it has now
     modified: int
     analysed: int
 
@@ -203,8 +214,10 @@ class Look:
     collections: Optional[Table] = None
     collection_columns: dict[str, Column] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
-    other_distances: frozenset[str] = frozenset()
+    # Of the other collections; None of one that names none, as LangChain's clients write them.
+    other_distances: frozenset[Optional[str]] = frozenset()
     search: dict[str, str] = field(default_factory=dict)
+    role: str = ""  # that the service connects as
     role_exists: bool = False
     role_settings: dict[str, str] = field(default_factory=dict)  # effective for the role in this database
     role_here: dict[str, str] = field(default_factory=dict)  # set for the role in this database
@@ -228,6 +241,14 @@ class Look:
     def usable_collections(self) -> bool:
         return self.collections is not None and {"uuid", "name", "cmetadata"} <= set(self.collection_columns)
 
+    @property
+    def search_path(self) -> list[str]:
+        """Schemas in which a bare name is met."""
+        path = self.effective("search_path") or '"$user", public'
+        quoted = [one.strip() for one in path.split(",")]
+        names = [one[1:-1].replace('""', '"') if one.startswith('"') else one for one in quoted]
+        return [self.role if name == "$user" else name for name in names]
+
     def effective(self, name: str) -> Optional[str]:
         """A setting of search as the service's role meets it."""
         return self.role_settings.get(name, self.search.get(name))
@@ -250,12 +271,13 @@ def look(session: Session, declared: Declaration) -> Look:
         session.query(sql.SQL(LOAD_SQL).format(schema=sql.Identifier(found.schema)))
     found.search = {row["name"]: row["setting"] for row in session.query(SEARCH_SETTINGS_SQL)}
     if declared.role:
+        found.role = declared.role
         read_role(session, declared.role, found)
     return found
 
 
 def find_table(session: Session, name: str) -> Optional[Table]:
-    rows = session.query(TABLE_SQL, {"name": name})
+    rows = session.query(TABLE_SQL, {"name": name, "density": DENSITY})
     return Table(**rows[0]) if rows else None
 
 
@@ -312,9 +334,13 @@ def choose_column(vectors: Sequence[Column], wanted: Optional[str]) -> Optional[
     """The column that is named; else the only one, or the one with LangChain's name."""
     if wanted is not None:
         return next((column for column in vectors if column.name == wanted), None)
-    if len(vectors) == 1:
-        return vectors[0]
-    return next((column for column in vectors if column.name == "embedding"), None)
+    # A change of model keeps the next or the previous model's vectors beside those that are searched.
+    names = {column.name for column in vectors}
+    beside = {f"{name}_{ending}" for name in names for ending in ("next", "previous")}
+    serving = [column for column in vectors if column.name not in beside]
+    if len(serving) == 1:
+        return serving[0]
+    return next((column for column in serving if column.name == LANGCHAIN_COLUMN), None)
 
 
 def read_index(row: Mapping[str, Any]) -> Index:
@@ -354,7 +380,7 @@ def read_rows(session: Session, declared: Declaration, found: Look, table: Table
     rows = session.query(sql.SQL(ROWS_SQL).format(**parts))
     found.rows = [Row(row["uuid"], json.loads(row["cmetadata"] or "null")) for row in rows]
     others = session.query(sql.SQL(OTHERS_SQL).format(**parts))
-    found.other_distances = frozenset(row["distance"] for row in others if row["distance"])
+    found.other_distances = frozenset(row["distance"] for row in others)
 
 
 def read_role(session: Session, role: str, found: Look) -> None:

@@ -96,7 +96,8 @@ def collection(facts: Facts) -> list[Step]:
     look, declared = facts.look, facts.declared
     if not look.wants_collections or not look.usable_collections or look.collections is None or len(look.rows) > 1:
         return []
-    kind = sql.SQL(look.collection_columns["cmetadata"].type)
+    column = look.collection_columns["cmetadata"]
+    kind = sql.Identifier(column.type_schema, column.type)
     if not look.rows:
         columns = [sql.Identifier("name"), sql.Identifier("cmetadata")]
         metadata = json.dumps(declaration_of(facts), ensure_ascii=False)
@@ -111,8 +112,9 @@ def collection(facts: Facts) -> list[Step]:
     has = look.rows[0].cmetadata
     if has is not None and not isinstance(has, dict):
         return []
-    empty = facts.scan is not None and facts.rows == 0
-    changes = {name: wanted for name, (says, wanted) in said(has or {}, declared).items() if says is None or empty}
+    changes = {
+        name: wanted for name, (says, wanted) in said(has or {}, declared).items() if says is None or facts.empty
+    }
     if not changes:
         return []
     statement = sql.SQL(
@@ -133,7 +135,7 @@ def distance_conflicts(facts: Facts) -> bool:
     """Whether the collection's row names another distance, for which its index may be in use."""
     has = facts.look.rows[0].cmetadata if facts.look.rows else None
     says = said(has, facts.declared).get("distance") if isinstance(has, dict) else None
-    return says is not None and says[0] is not None and facts.rows > 0
+    return says is not None and says[0] is not None and not facts.empty
 
 
 def drop(index: Index, why: str) -> Step:

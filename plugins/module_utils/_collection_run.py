@@ -20,6 +20,7 @@ except ImportError:  # the session says so
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_clients import clients
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import Declaration
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_facts import Facts
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_filtered import measure_filtered
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import (
     Target,
     holds,
@@ -36,12 +37,13 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import (
     progress as describe_progress,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_meanwhile import coming, meanwhile
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import budget, measure_shm
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_plan import Step, absent, diff, present
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_scan import Scan
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import (
     FORCE,
     PLANNER_SETTINGS,
-    Scan,
     Searches,
     snapshot,
 )
@@ -52,6 +54,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._session import 
     sql,
 )
 
+# Searches of which a share can be believed.
+LEAST_SAMPLE = 20
 # Seconds between two lines about a build.
 PROGRESS_EVERY = 30
 PROGRESS_SQL = """
@@ -103,15 +107,17 @@ def run(module: Module, declared: Declaration, state: str, writing: bool) -> dic
 def examine(opened: Session, declared: Declaration) -> Facts:
     """Everything that is known without changing anything."""
     found = look(opened, declared)
+    change = coming(opened, declared, found)
+    declared = meanwhile(declared, found, change)
     wanted = target(declared, found)
-    facts = Facts(declared, found, wanted)
+    facts = Facts(declared, found, change, wanted)
     if wanted:
         facts.judged = judge(found, wanted)
     if found.table and found.column and found.table.kind in ("r", "p", "m") and found.server["installed"]:
         searches = Searches(opened, declared, found, found.table, found.column)
         with snapshot(opened):
             searches.use(search_settings(declared, found))
-            facts.scan = searches.scan()
+            facts.scan = searches.scan(change.column if change else None)
             if wanted:
                 measure(facts, searches, wanted)
             facts.scan = with_zeros(facts, searches, facts.scan)
@@ -151,17 +157,26 @@ def measure(facts: Facts, searches: Searches, wanted: Target) -> None:
     names = [index.name for index in serving(facts, wanted)]
     if scan is None or not names or not declared.sample or scan.wrong_dimensions:
         return
-    size = max(1, min(declared.sample, declared.sample * declared.thresholds.scan_rows // max(scan.total, 1)))
-    vectors = searches.sample(size)
-    if not vectors:
+    sampled = searches.sample(declared.sample)
+    if not sampled:
+        facts.unsearchable = not facts.empty
         return
+    vectors = [one.vector for one in sampled]
     facts.planned = searches.planned(vectors[0], wanted, names)
-    searchable = scan.rows - scan.null_embeddings
+    if facts.planned.can_use_index or facts.planned.uses_index:
+        facts.filtered = measure_filtered(searches, sampled, wanted.kind)
     if facts.planned.uses_index:
-        facts.measured = searches.measure(vectors, wanted, filtered=True, population=searchable)
+        facts.measured = searches.measure(vectors[: sample_size(declared, scan.rows)], wanted, filtered=True)
     elif facts.planned.can_use_index:
         searches.use(FORCE)
-        facts.measured = searches.measure(vectors, wanted, filtered=False, population=searchable)
+        facts.measured = searches.measure(vectors[: sample_size(declared, scan.total)], wanted, filtered=False)
+
+
+def sample_size(declared: Declaration, rows: int) -> int:
+    """The whole sample, as long as the exact answers take no longer than for scan_rows rows; but never so few that a
+    single row decides."""
+    affordable = declared.sample * declared.thresholds.scan_rows // max(rows, 1)
+    return min(declared.sample, max(affordable, LEAST_SAMPLE))
 
 
 def with_zeros(facts: Facts, searches: Searches, scan: Scan) -> Scan:

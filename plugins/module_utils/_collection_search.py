@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the rows say: defects in one scan, the planner's choice, and recall measured against the exact answer.
+"""What searches of the rows give: the planner's choice, and recall measured against the exact answer.
 
 All of it in one read-only snapshot, with a sample that is the same in every run over the same rows. Values are literals, as
 names are identifiers: psycopg2 would take a per cent sign in a name for a parameter.
@@ -10,50 +10,32 @@ names are identifiers: psycopg2 would take a per cent sign in a name for a param
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import LINK, Declaration
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import LINK
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import Target
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Column, Look, Table
-from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DISTANCES, numbers
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_scan import NORMS, SEED, Rows
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import numbers
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, sql
 
-SEED = 20240117
 # pgvector adds up single precision numbers, so that the same distance, computed twice, may differ in the seventh digit.
 TOLERANCE = 1e-6
+# LangChain's column of what its filters look at.
+METADATA = "cmetadata"
 # subvector gives a copy of a vector that is fetched from its TOAST table once, for all the sample's distances.
 SUBVECTOR = (0, 7, 0)
-NORMS = {"vector": "vector_norm", "halfvec": "l2_norm"}
-
-SCAN_SQL = """
-SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE mine) AS rows,
-       pg_catalog.count(*) FILTER (WHERE mine AND embedding IS NULL) AS null_embeddings,
-       pg_catalog.count(*) FILTER (WHERE mine AND dimensions <> {wanted}) AS wrong_dimensions
-FROM (SELECT {mine} AS mine, e.{embedding} AS embedding,
-             CASE WHEN {mine} THEN {dimensions} END AS dimensions
-      FROM {table} e {sampled} OFFSET 0) scanned
-"""
-ZEROS_SQL = "SELECT pg_catalog.count(*) AS zeros FROM {table} e {sampled} WHERE {mine} AND {norm} = 0"
-DUPLICATES_SQL = """
-SELECT COALESCE(pg_catalog.sum(n - 1), 0)::int8 AS duplicates
-FROM (SELECT pg_catalog.count(*) AS n FROM {table} e WHERE {mine} AND e.{column} IS NOT NULL
-      GROUP BY e.{column} HAVING pg_catalog.count(*) > 1) twice
-"""
-# Rows that name no collection are as lost to every client as those whose collection is gone.
-ORPHANS_SQL = """
-SELECT pg_catalog.count(*) AS orphans FROM {table} e
-WHERE {strict} AND NOT EXISTS (SELECT FROM {other} o WHERE o.{key} = e.{column})
-"""
 SAMPLE_SQL = """
-SELECT s.embedding::text AS vector, {norm} AS norm
-FROM (SELECT e.{embedding} AS embedding, e.ctid AS place FROM {table} e {sampled}
+SELECT s.embedding::text AS vector, {norm} AS norm, s.metadata::text AS metadata
+FROM (SELECT e.{embedding} AS embedding, {metadata} AS metadata, e.ctid AS place FROM {table} e {sampled}
       WHERE {mine} AND e.{embedding} IS NOT NULL
       ORDER BY pg_catalog.hashtextextended(e.ctid::text, {seed}), e.ctid LIMIT {size}) s
 """
 SEARCH_SQL = "SELECT {columns} FROM {table} e {joined} {where} ORDER BY {nearness} ASC LIMIT {k}"
+COUNT_SQL = "SELECT pg_catalog.count(*) AS rows FROM (SELECT FROM {table} e WHERE {searchable} LIMIT {most}) counted"
 # The rows outside, the sample inside: each stored vector is fetched once. Of the distances only those that are nearer
 # than the farthest row found are counted, by the places of the found rows between which they lie. A zero vector has no
 # cosine distance to anything.
@@ -82,17 +64,11 @@ ORDER BY name
 FORCE = {"enable_seqscan": "off", "enable_sort": "off", "enable_bitmapscan": "off", "enable_indexscan": "on"}
 
 
-class Scan(NamedTuple):
-    """Counts over the rows; scaled where only a share of a big table was read."""
+class Sampled(NamedTuple):
+    """A stored vector to search with, and what its row says beside it."""
 
-    total: int
-    rows: int
-    null_embeddings: int
-    wrong_dimensions: int
-    zero_norm: Optional[int]  # None: not counted, for a distance that zero vectors have
-    orphans: Optional[int]
-    duplicates: Optional[int]
-    share: float
+    vector: str
+    metadata: Mapping[str, Any]
 
 
 @dataclass
@@ -126,122 +102,23 @@ def snapshot(session: Session) -> Iterator[None]:
             session.execute("ROLLBACK")
 
 
-class Searches:
+class Searches(Rows):
     """The queries over one collection's rows."""
 
-    def __init__(self, session: Session, declared: Declaration, look: Look, table: Table, column: Column) -> None:
-        self.session = session
-        self.declared = declared
-        self.look = look
-        self.table = table
-        self.column = column
-        self.member = look.rows[0].uuid if look.rows and LINK in look.columns else None
-        self.extension = sql.Identifier(look.schema)
-        self.operator = sql.SQL("OPERATOR({}.{})").format(
-            self.extension, sql.SQL(DISTANCES[declared.distance].operator)
-        )
-
-    def type(self, kind: str, dimensions: Optional[int] = None) -> Any:
-        modifier = sql.SQL("({})").format(sql.Literal(dimensions)) if dimensions else sql.SQL("")
-        return sql.SQL("{}.{}{}").format(self.extension, sql.Identifier(kind), modifier)
-
-    def function(self, name: str, argument: Any) -> Any:
-        return sql.SQL("{}.{}({})").format(self.extension, sql.Identifier(name), argument)
-
-    @property
-    def embedding(self) -> Any:
-        return sql.SQL("e.{}").format(sql.Identifier(self.column.name))
-
-    def mine(self) -> Any:
-        """Whether a row is of this collection."""
-        if not self.look.wants_collections:
-            return sql.SQL("true")
-        if self.member is None:
-            return sql.SQL("false")
-        return sql.SQL("e.{} = {}").format(sql.Identifier(LINK), sql.Literal(self.member))
-
-    def sampled(self, share: float) -> Any:
-        """Read whole pages of a big table by chance, the same ones each time."""
-        if share >= 1:
-            return sql.SQL("")
-        return sql.SQL("TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(
-            sql.Literal(max(100 * share, 0.01)), sql.Literal(SEED)
-        )
-
-    def scan(self) -> Scan:
-        """Count rows and defects."""
-        limit, estimate = self.declared.thresholds.scan_rows, self.table.estimate
-        share = limit / estimate if estimate > limit > 0 and self.table.kind in ("r", "p", "m") else 1.0
-        dimensions = self.look.dimensions
-        statement = sql.SQL(SCAN_SQL).format(
-            mine=self.mine(),
-            embedding=sql.Identifier(self.column.name),
-            # A column with dimensions holds no others.
-            dimensions=sql.SQL("NULL::int") if dimensions else self.function("vector_dims", self.embedding),
-            table=self.table.identifier,
-            sampled=self.sampled(share),
-            wanted=sql.Literal(self.declared.dimensions),
-        )
-        (row,) = self.session.query(statement)
-        counts = {name: round(count / share) for name, count in row.items()}
-        if dimensions and self.declared.dimensions and dimensions != self.declared.dimensions:
-            counts["wrong_dimensions"] = counts["rows"] - counts["null_embeddings"]
-        return Scan(**counts, zero_norm=None, orphans=self.orphans(), duplicates=self.duplicates(), share=share)
-
-    def zeros(self, share: float) -> int:
-        """Count zero vectors. It reads every vector, so it is left to the exact pass where there is one."""
-        statement = sql.SQL(ZEROS_SQL).format(
-            table=self.table.identifier,
-            sampled=self.sampled(share),
-            mine=self.mine(),
-            norm=self.function(NORMS[self.column.type], self.embedding),
-        )
-        return round(self.session.query(statement)[0]["zeros"] / share)
-
-    def duplicates(self) -> Optional[int]:
-        """Rows of one collection that share a custom_id: the old client's way to add an id again."""
-        if "custom_id" not in self.look.columns:
-            return None
-        statement = sql.SQL(DUPLICATES_SQL).format(
-            table=self.table.identifier, mine=self.mine(), column=sql.Identifier("custom_id")
-        )
-        return int(self.session.query(statement)[0]["duplicates"])
-
-    def orphans(self) -> Optional[int]:
-        """Rows whose collection or document is not there, whether or not a constraint should see to it."""
-        counts = []
-        for column, other, key in self.references():
-            name = sql.Identifier(column)
-            strict = sql.SQL("true") if column == LINK else sql.SQL("e.{} IS NOT NULL").format(name)
-            statement = sql.SQL(ORPHANS_SQL).format(
-                table=self.table.identifier, strict=strict, other=other, key=sql.Identifier(key), column=name
-            )
-            counts.append(int(self.session.query(statement)[0]["orphans"]))
-        return sum(counts) if counts else None
-
-    def references(self) -> list[tuple[str, Any, str]]:
-        """Columns that name rows of other tables: by a constraint, or the collection by its name alone."""
-        found = {
-            key["column"]: (key["column"], sql.Identifier(key["schema"], key["table"]), key["key"])
-            for key in self.look.foreign_keys
-        }
-        if self.look.usable_collections and self.look.collections and LINK in self.look.columns:
-            found[LINK] = (LINK, self.look.collections.identifier, "uuid")
-        elif not self.look.wants_collections:
-            found.pop(LINK, None)
-        document = self.look.columns.get("document_id")
-        if document and "document_id" not in found and self.look.documents:
-            found["document_id"] = ("document_id", self.look.documents.identifier, "id")
-        return list(found.values())
-
-    def sample(self, size: int) -> list[str]:
-        """Stored vectors to search with, as text."""
+    def sample(self, size: int) -> list[Sampled]:
+        """Stored vectors to search with."""
         # Choosing reads no vectors, so it may read more rows than the scan does.
-        most = 20 * self.declared.thresholds.scan_rows
-        share = most / self.table.estimate if self.table.estimate > most > 0 else 1.0
+        share = self.share(20 * self.declared.thresholds.scan_rows)
+        found = self.choose(size, share)
+        # Of a small collection among large ones a share may hold too little; it is found by its index.
+        return found if share >= 1 or len(found) >= size else self.choose(size, 1.0)
+
+    def choose(self, size: int, share: float) -> list[Sampled]:
+        """Rows by chance, the same ones each time; a zero vector is near to nothing."""
         statement = sql.SQL(SAMPLE_SQL).format(
             embedding=sql.Identifier(self.column.name),
             norm=self.function(NORMS[self.column.type], sql.SQL("s.embedding")),
+            metadata=sql.SQL("e.{}").format(sql.Identifier(METADATA)) if self.has_metadata else sql.SQL("NULL"),
             table=self.table.identifier,
             sampled=self.sampled(share),
             mine=self.mine(),
@@ -249,17 +126,28 @@ class Searches:
             size=sql.Literal(size),
         )
         rows = self.session.query(statement)
-        return [row["vector"] for row in rows if row["norm"] > 0 or self.declared.distance != "cosine"]
+        return [
+            Sampled(row["vector"], read_metadata(row["metadata"]))
+            for row in rows
+            if row["norm"] > 0 or self.declared.distance != "cosine"
+        ]
 
-    def search(self, vector: str, filtered: bool, kind: str, whole_rows: bool) -> Any:
-        """The query that LangChain's clients send: the collection joined, ordered by the distance, limited to k."""
+    @property
+    def has_metadata(self) -> bool:
+        """Whether rows have metadata that LangChain's clients filter by."""
+        column = self.look.columns.get(METADATA)
+        return self.look.wants_collections and column is not None and column.type == "jsonb"
+
+    def search(self, vector: str, filtered: bool, kind: str, whole_rows: bool, passes: Any = None) -> Any:
+        """The query that LangChain's clients send: the collection joined, ordered by the distance, limited to k; with C(passes)
+        the rows are filtered by what they say, too."""
         joined: Any = sql.SQL("")
         where: Any = sql.SQL("")
         if filtered and self.look.wants_collections and self.look.collections:
             joined = sql.SQL("JOIN {} c ON e.{} = c.uuid").format(
                 self.look.collections.identifier, sql.Identifier(LINK)
             )
-            where = sql.SQL("WHERE {}").format(self.mine())
+            where = sql.SQL("WHERE {}").format(sql.SQL(" AND ").join([self.mine(), *([passes] if passes else [])]))
         exact = sql.SQL("{} {} {}::{}").format(
             self.embedding, self.operator, sql.Literal(vector), self.type(self.column.type)
         )
@@ -296,25 +184,47 @@ class Searches:
         if found.uses_index or not names:
             return found
         self.session.execute("SAVEPOINT planner")
-        barring = self.session.query(BARS_SQL)
-        self.use({row["name"]: row["initial"] for row in barring})
-        if self.plan(vector, wanted.kind, names):
-            found.bars = [f"{row['name']} = {row['setting']}" for row in barring]
-        else:
-            found.bars = [f"{row['name']} = off" for row in barring if row["name"] == "enable_indexscan"]
+        found.bars = self.bars(lambda: self.plan(vector, wanted.kind, names))
         self.use(FORCE)
         found.can_use_index = bool(found.bars) or self.plan(vector, wanted.kind, names)
         self.session.execute("ROLLBACK TO SAVEPOINT planner")
         return found
 
-    def measure(self, vectors: Sequence[str], wanted: Target, filtered: bool, population: int) -> Measured:
+    def bars(self, chosen: Callable[[], bool]) -> list[str]:
+        """Settings that keep the planner from an index: those of which one alone does, or the fewest that do together."""
+        has = {row["name"]: (row["setting"], row["initial"]) for row in self.session.query(BARS_SQL)}
+        guilty = []
+        for name, (setting, initial) in has.items():
+            self.use({name: initial})
+            if chosen():
+                guilty.append(name)
+            self.use({name: setting})
+        if not guilty:
+            self.use({name: initial for name, (_setting, initial) in has.items()})
+            # Reading all of few rows is right; but a switch that is off stays off when they are many.
+            guilty = self.fewest(has, chosen) if chosen() else [name for name in has if name == "enable_indexscan"]
+            self.use({name: setting for name, (setting, _initial) in has.items()})
+        return [f"{name} = {has[name][0]}" for name in guilty]
+
+    def fewest(self, has: Mapping[str, tuple[str, str]], chosen: Callable[[], bool]) -> list[str]:
+        """With all settings at their initial values: those that cannot be given back."""
+        guilty = []
+        for name, (setting, initial) in has.items():
+            self.use({name: setting})
+            if not chosen():
+                guilty.append(name)
+                self.use({name: initial})
+        return guilty
+
+    def measure(self, vectors: Sequence[str], wanted: Target, filtered: bool) -> Measured:
         """Search with each vector, then rank all that was found by one pass over the rows."""
         found: list[list[float]] = []
         for vector in vectors:
             rows = self.session.query(self.search(vector, filtered, wanted.kind, whole_rows=False))
             found.append(sorted(row["distance"] for row in rows))
         hits, zeros = self.hits(vectors, found, filtered)
-        expected = max(1, min(self.declared.k, population - (zeros if filtered else 0)))
+        # A zero vector counts as there, and is in no answer.
+        expected = max(1, self.count(filtered, self.declared.k + zeros) - zeros)
         return Measured(
             recall=min(1.0, round(hits / (expected * len(vectors)), 4)),
             returned=min(len(distances) for distances in found),
@@ -323,11 +233,21 @@ class Searches:
             whole_table=not filtered and self.look.wants_collections,
         )
 
+    def searchable(self, filtered: bool) -> Any:
+        """Whether a row can be in an answer."""
+        there = sql.SQL("{} IS NOT NULL").format(self.embedding)
+        return sql.SQL("{} AND {}").format(there, self.mine()) if filtered else there
+
+    def count(self, filtered: bool, most: int, passes: Any = None) -> int:
+        """How many rows can be in an answer, not counting beyond the most that matter."""
+        searchable = sql.SQL(" AND ").join([self.searchable(filtered), *([passes] if passes else [])])
+        statement = sql.SQL(COUNT_SQL).format(
+            table=self.table.identifier, searchable=searchable, most=sql.Literal(most)
+        )
+        return int(self.session.query(statement)[0]["rows"])
+
     def hits(self, vectors: Sequence[str], found: Sequence[Sequence[float]], filtered: bool) -> tuple[int, int]:
         """How many of the rows found are among the k nearest: those with fewer than k rows nearer. And zero vectors."""
-        conditions = [sql.SQL("{} IS NOT NULL").format(self.embedding)]
-        if filtered:
-            conditions.append(self.mine())
         copy = self.embedding
         if self.look.dimensions and numbers(self.look.server["installed"] or "") >= SUBVECTOR:
             whole = sql.SQL("{}, 1, {}").format(self.embedding, sql.Literal(self.look.dimensions))
@@ -338,7 +258,7 @@ class Searches:
             type=self.type(self.column.type),
             copy=copy,
             table=self.table.identifier,
-            where=sql.SQL("WHERE {}").format(sql.SQL(" AND ").join(conditions)),
+            where=sql.SQL("WHERE {}").format(self.searchable(filtered)),
             operator=self.operator,
             numbers=sql.Literal(asked),
             vectors=sql.Literal([vectors[number] for number in asked]),
@@ -349,6 +269,12 @@ class Searches:
         between: dict[tuple[int, int], int] = {(row["number"], row["place"]): row["nearer"] for row in rows}
         hits = sum(count_hits(found[number], number, between, self.declared.k) for number in asked)
         return hits, between.get((asked[0], -1), 0) if asked else 0
+
+
+def read_metadata(text: Optional[str]) -> Mapping[str, Any]:
+    """What a row says, where it says anything."""
+    found = json.loads(text or "null")
+    return found if isinstance(found, dict) else {}
 
 
 def edge(distance: float, kind: str) -> float:

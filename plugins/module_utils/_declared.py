@@ -11,6 +11,8 @@ from typing import Any, Optional
 from urllib.parse import quote
 
 SUPERUSER = "postgres"
+# What initdb makes, and PUBLIC may enter until that is taken away.
+MAINTENANCE_DATABASES = ("postgres", "template1")
 _SERVICE_TABLES = ["SELECT", "INSERT", "UPDATE", "DELETE"]
 _SECOND = "_2"
 
@@ -48,25 +50,28 @@ def access_declaration(
     """Return the databases argument of M(ai_micro.postgres.postgres_access).
 
     Each service role gets its own database and nothing else, the read-only role may select in each but
-    the columns in ``hidden`` (database, table, columns). PUBLIC gets nothing; the maintenance database
-    postgres is closed to all but the superuser.
+    the columns in ``hidden`` (database, table, columns); a view over such a table, only where it is named there too, with no
+    columns. PUBLIC gets nothing; the maintenance databases
+    postgres and template1 are closed to all but the superuser.
     """
     declared: list[dict[str, Any]] = []
     for database in databases:
         readable: dict[str, Any] = {"*": ["SELECT"]}
         for table, columns in hidden.get(database["name"], {}).items():
-            readable[table] = {"SELECT": {"except": columns}}
+            readable[table] = {"SELECT": {"except": columns}} if columns else ["SELECT"]
         declared.append(
             {
                 "name": database["name"],
                 "owner": owner_of(database),
+                # init.sql, migrations and people at psql create as the superuser, whoever owns it after the next run.
+                "creators": list(dict.fromkeys([owner_of(database), SUPERUSER])),
                 "grants": {
                     database["role"]: _grant(_SERVICE_TABLES, sequences=["USAGE", "SELECT"]),
                     readonly_role: _grant(readable),
                 },
             }
         )
-    return [*declared, {"name": "postgres", "contents": False}]
+    return [*declared, *({"name": name, "contents": False} for name in MAINTENANCE_DATABASES)]
 
 
 def _grant(tables: Any, **more: list[str]) -> dict[str, Any]:
@@ -83,7 +88,9 @@ def login_roles(
 def collection_settings(roles: list[dict[str, Any]], databases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the roles with what their sessions need to search their database's collections.
 
-    The widest search that a collection declares, and scans that go on when a filter takes rows away.
+    The widest search that a collection declares, scans that go on when a filter takes rows away, and a plan for the
+    collection that is searched: drivers prepare what they repeat, and a plan for any collection takes the vector index for a
+    small one too, where all of its rows are read sooner and give the exact answer.
     """
     wanted: dict[str, dict[str, dict[str, str]]] = {}
     for database in databases:
@@ -92,6 +99,7 @@ def collection_settings(roles: list[dict[str, Any]], databases: list[dict[str, A
             method = (collection.get("index") or {}).get("method", "hnsw")
             if method == "none":
                 continue
+            settings["plan_cache_mode"] = "force_custom_plan"
             settings[f"{method}.iterative_scan"] = "strict_order" if method == "hnsw" else "relaxed_order"
             width = (collection.get("recall") or {}).get("ef_search")
             name = "hnsw.ef_search" if method == "hnsw" else "ivfflat.probes"
@@ -125,7 +133,7 @@ def service_roles(
             "password": passwords[role],
             "settings": {**(settings or {}), **(database.get("settings") or {})},
         }
-        limit = _connection_limit(database)
+        limit = connection_limit(database)
         if limit is not None:
             first["connection_limit"] = limit
         (first,) = collection_settings([first], [database])
@@ -149,14 +157,17 @@ def trial_roles(
     return [*({"name": role} for role in roles), *seconds, {"name": readonly_role}]
 
 
-def _connection_limit(database: Mapping[str, Any]) -> Optional[int]:
-    """What the inventory says, or as many as the pools of the service's processes may open."""
+def pool_connections(database: Mapping[str, Any]) -> int:
+    """As many connections as the pools of a service's processes may open; none where no pool is declared."""
+    pool = database.get("pool") or {}
+    return (int(pool.get("size") or 0) + int(pool.get("overflow") or 0)) * int(pool.get("workers") or 1)
+
+
+def connection_limit(database: Mapping[str, Any]) -> Optional[int]:
+    """What the inventory says, or as many as the pools of the service's processes may open; nothing where neither is declared."""
     if database.get("connection_limit") is not None:
         return int(database["connection_limit"])
-    pool = database.get("pool")
-    if not pool:
-        return None
-    return (int(pool["size"]) + int(pool["overflow"])) * int(pool.get("workers") or 1)
+    return pool_connections(database) if database.get("pool") else None
 
 
 def collections_named(databases: list[dict[str, Any]], name: str, database: str = "") -> list[dict[str, Any]]:
@@ -204,3 +215,32 @@ def connection_files(
         url = f"postgresql://{account}@{host}:{port}/{quote(database['name'], safe='')}?{options}"
         files.append({"name": f"{database['service']}.env", "content": f"DATABASE_URL={url}\n"})
     return files
+
+
+def connection_trees(
+    databases: list[dict[str, Any]],
+    passwords: Mapping[str, str],
+    logins: Mapping[str, str],
+    host: str,
+    port: int,
+    directory: str,
+) -> list[dict[str, Any]]:
+    """Return the trees of M(ai_micro.postgres.host_tree) with what services connect by, below ``services``.
+
+    A file for ``docker run --env-file``, and for each service a directory with nothing but its own URL: a container that has the
+    directory sees the file change, where a single file that is mounted stays what it was.
+    """
+    files = connection_files(databases, passwords, logins, host, port, directory)
+    top = f"{directory}/services"
+    trees: list[dict[str, Any]] = [{"path": directory}, {"path": top, "file_mode": "0600", "files": files}]
+    for database, file in zip(databases, files):
+        trees.append(
+            {
+                "path": f"{top}/{database['service']}",
+                "group": str(database.get("gid") or 0),
+                "directory_mode": "0750",
+                "file_mode": "0640",
+                "files": [{"name": "url", "content": file["content"].partition("=")[2]}],
+            }
+        )
+    return trees

@@ -18,13 +18,19 @@ PREDEFINED_NETWORKS = ("bridge", "host", "none")
 # What an instance's container was created with, by the Engine's own names.
 _CONFIG = ("Cmd", "Healthcheck", "StopTimeout", "User")
 _HOST_CONFIG = (
+    "Binds",
+    "CapAdd",
     "CapDrop",
+    "Devices",
     "ExtraHosts",
+    "IpcMode",
     "LogConfig",
     "Memory",
     "Mounts",
     "NetworkMode",
+    "PidMode",
     "PortBindings",
+    "Privileged",
     "ReadonlyRootfs",
     "SecurityOpt",
     "ShmSize",

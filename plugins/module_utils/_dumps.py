@@ -6,19 +6,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._damaged import note_damaged, read_damaged
+
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 DAY = 86400
+CHUNK = 1 << 20
 
 
 class Generation(NamedTuple):
-    """Dumps of one moment; C(missing) names the files that are not there as the manifest says."""
+    """Dumps of one moment; C(missing) names the files that are not there as the manifest says: by their size, or by what the last check has read."""
 
     label: str
     manifest: dict[str, Any]
@@ -48,7 +52,12 @@ def read_generations(directory: str) -> list[Generation]:
         try:
             with open(os.path.join(path, MANIFEST), encoding="utf-8") as file:
                 manifest = json.load(file)
-            missing = [entry["name"] for entry in manifest["files"] if size_of(path, entry["name"]) != entry["bytes"]]
+            damaged = read_damaged(path)
+            missing = [
+                entry["name"]
+                for entry in manifest["files"]
+                if size_of(path, entry["name"]) != entry["bytes"] or entry["name"] in damaged
+            ]
         except (OSError, ValueError, KeyError, TypeError):
             manifest, missing = {}, [MANIFEST]
         found.append(Generation(name, manifest, missing))
@@ -58,6 +67,29 @@ def read_generations(directory: str) -> list[Generation]:
 def size_of(directory: str, name: str) -> int:
     path = os.path.join(directory, name)
     return os.stat(path).st_size if os.path.isfile(path) else -1
+
+
+def digest(path: str) -> str:
+    """Give the SHA-256 of a file as the disk has it; nothing of one that cannot be read."""
+    found = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            for chunk in iter(lambda: file.read(CHUNK), b""):
+                found.update(chunk)
+    except OSError:
+        return ""
+    return found.hexdigest()
+
+
+def check(directory: str, generation: Generation, dry: bool = False) -> tuple[list[str], bool]:
+    """Read every file of a generation, note those that are not what was written, and return them and whether others were noted before."""
+    path = os.path.join(directory, generation.label)
+    bad = [
+        entry["name"]
+        for entry in generation.manifest.get("files", [])
+        if digest(os.path.join(path, entry["name"])) != entry["sha256"]
+    ]
+    return bad, note_damaged(path, bad, dry)
 
 
 def outdated(generations: Sequence[Generation], now: int, days: int, keep: int) -> list[str]:

@@ -33,7 +33,8 @@ except ImportError:
     psycopg2 = None  # type: ignore[assignment]
 
 SEED = 20240117
-LOCK_NOT_AVAILABLE, DEADLOCK = "55P03", "40P01"
+# The ceiling; a lock_timeout that the server has for this user; two who wait for each other.
+IN_THE_WAY = ("57014", "55P03", "40P01")
 # Whatever changes how a value is written changes its hash.
 SETTINGS_SQL = """
 SELECT pg_catalog.set_config(name, value, false)
@@ -71,24 +72,69 @@ SELECT pg_catalog.md5(pg_catalog.string_agg(line, E'\\n' ORDER BY line)) AS role
     FROM pg_catalog.pg_db_role_setting LEFT JOIN pg_catalog.pg_database d ON d.oid = setdatabase) lines
 """
 
+# Who holds a lock that SHARE waits for, the oldest transaction first.
+IN_THE_WAY_SQL = """
+SELECT pg_catalog.format('%s.%I.%I is held by ', pg_catalog.current_database(), n.nspname, c.relname)
+       || CASE WHEN l.pid IS NULL THEN 'a prepared transaction, see pg_prepared_xacts'
+               ELSE pg_catalog.format('the process %s of %s since %s', l.pid, a.usename, pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SSOF'))
+          END AS said
+FROM pg_catalog.pg_locks l
+JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind = 'r' AND c.relpersistence = 'p'
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+WHERE l.granted AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock') AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+ORDER BY a.xact_start, l.pid LIMIT 1
+"""
+
 Open = Callable[[str], Session]
 
 
 class Busy(Exception):
-    """No moment was found in which nobody writes; the text says which table was in the way."""
+    """No moment was found in which nobody writes; the text says which table was in the way, and who held it."""
 
 
 def table_of(row: Mapping[str, Any]) -> Any:
     return sql.Identifier(row["schema"], row["name"])
 
 
-def lock_all(session: Session, timeout: str) -> None:
-    """Begin a transaction that holds a SHARE lock on every table, or that is told which is in use."""
+def milliseconds(session: Session, time_of: str) -> int:
+    """Give a time in PostgreSQL's units as milliseconds; 0 is no limit, as in PostgreSQL's own timeouts."""
     session.execute("BEGIN")
-    session.query("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (timeout,))
+    session.query("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (time_of,))
+    shown = session.query(
+        "SELECT s.setting::int AS ms FROM pg_catalog.pg_settings s WHERE s.name = 'statement_timeout'"
+    )
+    session.execute("ROLLBACK")
+    return int(shown[0]["ms"])
+
+
+def lock_all(session: Session, limit: int) -> None:
+    """Begin a transaction that holds a SHARE lock on every table, all of them within these milliseconds."""
+    session.execute("BEGIN")
     tables = [table_of(row) for row in session.query(TABLES_SQL) if row["kind"] == "r"]
     if tables:
+        # Not lock_timeout, which begins anew with each table, while whoever writes into those before waits.
+        session.query("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{limit}ms",))
         session.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(sql.SQL(", ONLY ").join(tables)))
+        session.query("SELECT pg_catalog.set_config('statement_timeout', '0', true)")
+
+
+def lock_every(lockers: Mapping[str, Session], limit: int) -> str:
+    """Lock the tables of all databases within these milliseconds; or give the locks back, and what was in the way."""
+    begun = time.monotonic()
+    for locker in lockers.values():
+        left = limit - int(1000 * (time.monotonic() - begun))
+        try:
+            lock_all(locker, max(1, left) if limit else 0)
+        except psycopg2.Error as error:
+            if error.pgcode not in IN_THE_WAY:
+                raise
+            for each in lockers.values():
+                each.execute("ROLLBACK")
+            found = locker.query(IN_THE_WAY_SQL)
+            return str(found[0]["said"]) if found else str(error).strip().splitlines()[0]
+    return ""
 
 
 @contextmanager
@@ -97,18 +143,14 @@ def moment(opened: Open, databases: Sequence[str], name: str, timeout: str, atte
     with ExitStack() as stack:
         lockers = {database: stack.enter_context(closing(opened(database))) for database in databases}
         readers = {database: stack.enter_context(closing(opened(database))) for database in databases}
-        for attempt in range(1, attempts + 1):
-            try:
-                for locker in lockers.values():
-                    lock_all(locker, timeout)
+        limit = milliseconds(lockers[databases[0]], timeout)
+        held_by = ""
+        for _attempt in range(attempts):
+            held_by = lock_every(lockers, limit)
+            if not held_by:
                 break
-            except psycopg2.Error as error:
-                for locker in lockers.values():
-                    locker.execute("ROLLBACK")
-                if error.pgcode not in (LOCK_NOT_AVAILABLE, DEADLOCK):
-                    raise
-                if attempt == attempts:
-                    raise Busy(str(error).strip().splitlines()[0]) from error
+        if held_by:
+            raise Busy(held_by)
         begun = time.monotonic()
         for database, locker in lockers.items():
             snapshot = locker.query("SELECT pg_catalog.pg_export_snapshot() AS name")[0]["name"]

@@ -49,6 +49,27 @@ def default_rules(
     return rules
 
 
+def effective_rules(
+    databases: Sequence[Mapping[str, Any]],
+    readonly_role: str,
+    superuser_from_network: bool,
+    declared: Sequence[Mapping[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """The declared rules, or those that follow from the databases where there are none.
+
+    A service's role stands for both of its logins: whichever has its turn must come in from the same places.
+    """
+    if not declared:
+        return default_rules(databases, readonly_role, superuser_from_network)
+    services = {database.get("role") for database in databases} - {None, ""}
+    rules = []
+    for rule in declared:
+        names = _names(rule.get("role"))
+        roles = [login for name in names for login in (logins_of(name) if name in services else [name])]
+        rules.append({**rule, "role": list(dict.fromkeys(roles))})
+    return rules
+
+
 def read_rules(declared: Iterable[Mapping[str, Any]]) -> list[Rule]:
     """Fill in what a rule may leave out; a single name may stand where a list does."""
     return [

@@ -15,11 +15,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
+    MAINTENANCE_DATABASES,
     SUPERUSER,
     logins_of,
     owner_of,
+    second_login,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import (
+    DATABASE_WORDS,
     METHODS,
     Network,
     Rule,
@@ -44,8 +47,12 @@ def rule_problems(
     databases: Sequence[Mapping[str, Any]],
     readonly_role: str,
     superuser_from_network: bool,
+    others: Optional[Sequence[str]] = None,
 ) -> list[str]:
-    """Say which rule is wrong, can never match or lets in whom the inventory keeps out, and which service has none."""
+    """Say which rule is wrong, can never match or lets in whom the inventory keeps out, and which service has none.
+
+    Where C(others) is given, it names the roles that may stand in a rule beside those that are declared, and any other is refused.
+    """
     rules = read_rules(declared)
     problems = [problem for number, rule in enumerate(rules, 1) for problem in _form_problems(number, rule)]
     if problems:
@@ -53,6 +60,8 @@ def rule_problems(
     for number, rule in enumerate(rules, 1):
         problems += _meaning_problems(number, rule, databases, superuser_from_network)
         problems += _shadow_problems(number, rules)
+        if others is not None:
+            problems += _name_problems(number, rule, databases, {readonly_role, SUPERUSER, *others})
     for database in databases:
         # One that lacks its name or role has a sentence of its own.
         known = database.get("name") and database.get("role")
@@ -110,6 +119,12 @@ def _meaning_problems(
             f"{place} lets {SUPERUSER} in over the network, which postgres_instance_superuser_from_network forbids: name other roles, "
             "or set that to true."
         )
+    seconds = {second_login(database["role"]): database["role"] for database in databases if database.get("role")}
+    problems += [
+        f"{place} names {role} without {seconds[role]}, who takes turns with it: name {seconds[role]}, which stands for both."
+        for role in rule.roles
+        if role in seconds and not any(role_covers(name, seconds[role]) for name in rule.roles)
+    ]
     home = {login: database.get("name") for database in databases for login in logins_of(database.get("role") or "")}
     declared = set(home.values())
     for role in rule.roles:
@@ -122,6 +137,27 @@ def _meaning_problems(
             f"{place} is of no use: {role} may not enter {name}; take that out of the rule." for name in elsewhere
         ]
     return problems
+
+
+def _name_problems(number: int, rule: Rule, databases: Sequence[Mapping[str, Any]], others: set[str]) -> list[str]:
+    """What no declaration knows: a rule for it is dead, and a rejection keeps nobody out."""
+    place = f"Rule {number} of postgres_instance_hba ({rule.label()})"
+    names = {str(database.get("name")) for database in databases}
+    roles = {login for database in databases for login in logins_of(database.get("role") or "")} | others
+    # Who owns a database has a sentence of its own.
+    roles |= {owner_of(database) for database in databases}
+    return [
+        *(
+            f"{place} names the database {name}, which postgres_databases does not: correct the name or take it out of the rule."
+            for name in rule.databases
+            if name not in names and name not in (*DATABASE_WORDS, *MAINTENANCE_DATABASES)
+        ),
+        *(
+            f"{place} names the role {role}, which the inventory does not declare: correct the name or take it out of the rule."
+            for role in rule.roles
+            if role != "all" and role.lstrip("+") not in roles and not role.startswith("+pg_")
+        ),
+    ]
 
 
 def _shadow_problems(number: int, rules: Sequence[Rule]) -> list[str]:
@@ -151,6 +187,12 @@ def _shadow_problems(number: int, rules: Sequence[Rule]) -> list[str]:
 
 def _decided_by(database: str, role: str, source: str, before: Sequence[Rule]) -> Optional[int]:
     """The rule that leaves nothing of database, role and source to those behind it."""
+    if role.startswith("+"):
+        # A group of which each login is decided is decided.
+        members = [_decided_by(database, login, source, before) for login in logins_of(role[1:])]
+        whole = None if None in members else max(index for index in members if index is not None)
+        if whole is not None:
+            return whole
     networks: list[Network] = []
     for index, rule in enumerate(before):
         if not any(database_covers(name, database) for name in rule.databases):
@@ -184,7 +226,7 @@ def _contains(wide: Network, narrow: Network) -> bool:
 
 
 def _source_covers(wide: str, narrow: str) -> bool:
-    if wide in ("all", narrow):
+    if wide in ("all", narrow) or (wide, narrow) == ("samenet", "samehost"):
         return True
     outer, inner = network_of(wide), network_of(narrow)
     if outer is not None and inner is not None:

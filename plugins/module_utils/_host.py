@@ -66,6 +66,24 @@ def memory_bytes() -> int:
     return total
 
 
+def huge_pages(name: str, root: str = "/") -> Optional[dict[str, Any]]:
+    """Return the size of a huge page in kB, how many the kernel gives beyond those set aside (vm.nr_overcommit_hugepages),
+    whether that can be changed here and whether a file of sysctl.d keeps it for an instance; None where the kernel has no huge pages.
+    """
+    limit = os.path.join(root, "proc/sys/vm/nr_overcommit_hugepages")
+    try:
+        with open(limit, encoding="ascii") as file:
+            given = int(file.read())
+        with open(os.path.join(root, "proc/meminfo"), encoding="ascii") as file:
+            sizes = [int(line.split()[1]) for line in file if line.startswith("Hugepagesize:")]
+    except (OSError, ValueError):
+        return None
+    if not sizes:
+        return None
+    kept = os.path.exists(os.path.join(root, f"etc/sysctl.d/60-{name}-huge-pages.conf"))
+    return {"size_kb": sizes[0], "limit": given, "writable": os.access(limit, os.W_OK), "kept": kept}
+
+
 def cpus() -> int:
     """Return the number of CPUs that this process may run on."""
     return len(os.sched_getaffinity(0))
@@ -77,6 +95,14 @@ def free_bytes(path: str) -> int:
         path = os.path.dirname(path)
     stat = os.statvfs(path or "/")
     return stat.f_bavail * stat.f_frsize
+
+
+def inode(path: str) -> Optional[int]:
+    """Return the inode of a path, or nothing where nothing is there."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
 
 
 def python_libraries(names: Iterable[str]) -> dict[str, bool]:

@@ -5,7 +5,7 @@
 """Who holds a host for a run: what is written into the lock, when it is stale, how it is told.
 
 A run is a process on some controller. Only that controller can say whether it still lives, so everywhere else a lock
-ends by its age, or by being named.
+ends by being named: a restore may take hours, and its age says nothing of it.
 """
 
 from __future__ import annotations
@@ -47,16 +47,12 @@ def realm() -> str:
     return " ".join(parts)
 
 
-def is_stale(holder: Mapping[str, Any], here: str, alive: str, now: datetime, max_age: int) -> str:
-    """Say why a lock no longer counts, or nothing while it does.
+def has_ended(holder: Mapping[str, Any], here: str, alive: str) -> bool:
+    """Say whether a run is known to be over, which only its own machine can know.
 
-    ``here`` is this controller's realm, ``alive`` what process_started says of the holder's process here,
-    ``max_age`` the seconds after which a lock of another controller is believed to be left over.
+    ``here`` is the realm of whoever looked, ``alive`` what process_started says there of the holder's process.
     """
-    if holder["realm"] == here:
-        return "" if alive and alive == holder["process_started"] else "its process has ended"
-    age = (now - datetime.fromisoformat(holder["started"])).total_seconds()
-    return f"it is older than {max_age} seconds" if age > max_age else ""
+    return holder["realm"] == here and not (alive and alive == holder["process_started"])
 
 
 def describe(holder: Mapping[str, Any]) -> str:

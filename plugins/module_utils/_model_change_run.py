@@ -6,13 +6,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Optional, Protocol
 
 try:
@@ -31,32 +26,50 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_decl
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import look
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_plan import Step, diff
 from ansible_collections.ai_micro.postgres.plugins.module_utils._model_change import (
-    FUNCTION,
-    TRIGGER,
+    NEXT,
+    About,
     Change,
     ChangeError,
+    Unfilled,
     Wanted,
     check_start,
     check_switch,
     check_target,
-    drop,
     embedding_column,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._model_change_command import fill, once
+from ansible_collections.ai_micro.postgres.plugins.module_utils._model_change_steps import (
+    FUNCTION,
+    TRIGGERS,
+    Phase,
+    drop,
     prepare,
+    settle,
     switch,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import MAX_DIMENSIONS
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, session, sql
 
-PROGRESS_EVERY = 30
 # Searches queue behind a lock that is waited for, so each wait is short, and there are many.
 LOCK_PATIENCE = "1s"
 ATTEMPTS = 60
-LINES_OF_COMMAND = 3
+# Runs of the command for rows that came in the moment before the switch.
+ROUNDS = 30
 # Options that say which collection it is, as pgvector_collection has them too.
 NAMED = ("name", "table", "collection_table", "column")
 
-COMMENTS_SQL = """
-SELECT a.attname AS name, pg_catalog.col_description(a.attrelid, a.attnum) AS comment FROM pg_catalog.pg_attribute a
+SETTINGS_SQL = """
+SELECT pg_catalog.set_config('lock_timeout', %(patience)s, %(local)s),
+       pg_catalog.set_config('statement_timeout', '0', %(local)s)
+"""
+ABOUT_SQL = """
+SELECT a.attname AS name, pg_catalog.col_description(a.attrelid, a.attnum) AS comment,
+       CASE WHEN a.attstorage <> t.typstorage THEN a.attstorage::text END AS storage,
+       COALESCE((SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(r.rolname, x.privilege_type, x.is_grantable)
+                                             ORDER BY r.rolname, x.privilege_type)
+                 FROM pg_catalog.aclexplode(a.attacl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee), '[]') AS grants
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 WHERE a.attrelid::int8 = %(relation)s AND a.attnum > 0 AND NOT a.attisdropped
 """
 VIEWS_SQL = """
@@ -67,20 +80,29 @@ JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
 WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid::int8 = %(relation)s
   AND d.refobjsubid = %(column)s ORDER BY 1
 """
-SHARED_SQL = """
-SELECT 1 AS found FROM pg_catalog.pg_trigger t
+TRIGGERS_SQL = """
+SELECT COALESCE(pg_catalog.bool_or(t.tgrelid::int8 <> %(relation)s), false) AS elsewhere,
+       pg_catalog.count(*) FILTER (WHERE t.tgrelid::int8 = %(relation)s AND t.tgname = ANY (%(triggers)s)
+                                         AND t.tgenabled IN ('O', 'A')) AS here
+FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid
 JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
 WHERE n.nspname = %(schema)s AND f.proname = %(function)s
-  AND NOT (t.tgrelid::int8 = %(relation)s AND t.tgname = %(trigger)s) LIMIT 1
 """
-# Values are literals, as psycopg2 would take a per cent sign in a name for a parameter.
+# Values are literals, as psycopg2 would take a per cent sign in a name for a parameter. One row of each is looked for by the
+# index that the collection has: EXISTS may become a join, which reads all.
 STRANGERS_SQL = """
 SELECT c.name FROM {collections} c
-WHERE c.name <> ALL ({names}) AND EXISTS (SELECT FROM {table} e WHERE e.{link} = c.uuid) ORDER BY 1
+WHERE c.name <> ALL ({names}) AND (SELECT true FROM {table} e WHERE e.{link} = c.uuid LIMIT 1) ORDER BY 1
 """
 COUNT_SQL = """
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(e.{next}) AS filled FROM {table} e WHERE e.{column} IS NOT NULL
+"""
+UNPROVED_SQL = """
+SELECT 1 AS found FROM pg_catalog.pg_constraint WHERE conrelid::int8 = %(relation)s AND conname = %(name)s AND contype = 'c'
+"""
+GAPS_SQL = """
+SELECT pg_catalog.count(*) AS gaps FROM {table} e WHERE e.{column} IS NOT NULL AND e.{next} IS NULL
 """
 ALONE_SQL = """
 SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended('ai_micro.postgres change of model', %(relation)s)) AS ours
@@ -107,13 +129,13 @@ def run(module: Module, state: str, writing: bool) -> dict[str, Any]:
             before = change.filled
             if writing:
                 alone(opened, change)
-            steps = plan(change, state, params)
+            phases = plan(change, state, params)
+            steps = [step for phase in phases for step in phase.steps]
             queries = [opened.render(step.statement) for step in steps]
             if writing:
-                if steps:
-                    execute(opened, change, steps, switching=state == "switched")
-                elif state == "filled" and change.stage == "filling" and params["command"]:
-                    fill(module, opened, change, params)
+                if state in ("filled", "switched") and change.stage == "filling" and params["command"]:
+                    fill(module, change, params, lambda: count(opened, change))
+                carry_out(module, opened, change, phases)
                 change = examine(opened, params, wanted)
     except ChangeError as error:
         module.fail_json(msg=str(error))
@@ -124,23 +146,42 @@ def examine(opened: Session, params: Mapping[str, Any], wanted: Wanted) -> Chang
     """Where the change stands."""
     found = look(opened, read_declaration({**options(), **{name: params[name] for name in NAMED}}))
     table, column = embedding_column(found, params["table"], params["column"])
-    comments = opened.query(COMMENTS_SQL, {"relation": table.oid})
-    change = Change(wanted, found, table, column, {row["name"]: row["comment"] for row in comments})
-    views = opened.query(VIEWS_SQL, {"relation": table.oid, "column": column.number})
-    change.views = [row["name"] for row in views]
+    about = {row.pop("name"): About(**row) for row in opened.query(ABOUT_SQL, {"relation": table.oid})}
+    change = Change(wanted, found, table, column, about)
     schema, function = FUNCTION
-    shared = {"schema": schema, "function": function, "relation": table.oid, "trigger": TRIGGER}
-    change.shares_function = bool(opened.query(SHARED_SQL, shared))
+    named = {"schema": schema, "function": function, "relation": table.oid, "triggers": list(TRIGGERS)}
+    (triggers,) = opened.query(TRIGGERS_SQL, named)
+    change.shares_function, change.guarded = triggers["elsewhere"], triggers["here"] == len(TRIGGERS)
+    change.unproved = bool(opened.query(UNPROVED_SQL, {"relation": table.oid, "name": change.not_null}))
+    find_readers(opened, change)
+    count(opened, change)
+    return change
+
+
+def count_gaps(opened: Session, change: Change) -> None:
+    """How many rows lack a vector, by the index of them that is there before a switch."""
+    statement = sql.SQL(GAPS_SQL).format(
+        table=change.table.identifier,
+        column=sql.Identifier(change.column.name),
+        next=sql.Identifier(change.beside(NEXT)),
+    )
+    (row,) = opened.query(statement)
+    change.filled = change.rows - row["gaps"]
+
+
+def find_readers(opened: Session, change: Change) -> None:
+    """Who else uses the column."""
+    found = change.look
+    views = opened.query(VIEWS_SQL, {"relation": change.table.oid, "column": change.column.number})
+    change.views = [row["name"] for row in views]
     if found.usable_collections and found.collections and LINK in found.columns:
         statement = sql.SQL(STRANGERS_SQL).format(
             collections=found.collections.identifier,
-            names=sql.Literal(wanted.names),
-            table=table.identifier,
+            names=sql.Literal(change.wanted.names),
+            table=change.table.identifier,
             link=sql.Identifier(LINK),
         )
         change.strangers = [row["name"] for row in opened.query(statement)]
-    change.rows, change.filled = count(opened, change)
-    return change
 
 
 def model_options() -> dict[str, Any]:
@@ -182,7 +223,7 @@ def options() -> dict[str, Any]:
     return chosen
 
 
-def count(opened: Session, change: Change) -> tuple[int, int]:
+def count(opened: Session, change: Change) -> None:
     """Rows that searches find, and those of them that have a vector of the next model; of a column that is not there, none."""
     statement = sql.SQL(COUNT_SQL).format(
         table=change.table.identifier,
@@ -190,7 +231,7 @@ def count(opened: Session, change: Change) -> tuple[int, int]:
         next=sql.Identifier(change.next.name if change.next else change.column.name),
     )
     (row,) = opened.query(statement)
-    return row["rows"], row["filled"] if change.next else 0
+    change.rows, change.filled = row["rows"], row["filled"] if change.next else 0
 
 
 def alone(opened: Session, change: Change) -> None:
@@ -200,22 +241,54 @@ def alone(opened: Session, change: Change) -> None:
         raise ChangeError(f"Another run changes the model of {change.table.label}: wait for its end.")
 
 
-def plan(change: Change, state: str, params: Mapping[str, Any]) -> list[Step]:
+def plan(change: Change, state: str, params: Mapping[str, Any]) -> list[Phase]:
     """The statements that a state takes, or what forbids it."""
     if state == "dropped":
-        return drop(change, params["drop"])
+        steps = drop(change, params["drop"])
+        return [Phase(steps)] if steps else []
+    if state == "switched" and change.arrived and change.unproved:
+        return settle(change)
     if state == "verified" or change.arrived:
         return []
     check_target(change)
     if state == "prepared" and not change.next:
         check_start(change)
-        return prepare(change)
+        return [Phase(prepare(change))]
     if state == "filled" and not change.next:
         raise ChangeError(f"{change.table.label} has no column for {change.wanted.model} to fill: prepare it first.")
     if state == "switched":
-        check_switch(change)
+        check_switch(change, fills=bool(params["command"]))
         return switch(change)
     return []
+
+
+def carry_out(module: Module, opened: Session, change: Change, phases: Sequence[Phase]) -> None:
+    """One phase after the other; a run that is cut off between two is followed by one that goes on from there."""
+    for phase in phases:
+        if phase.switches:
+            exchange(module, opened, change, phase.steps)
+            continue
+        if phase.locked:
+            execute(opened, change, phase.steps, switching=False)
+            continue
+        # Nobody queues behind these, so they wait for old snapshots and other work on the table in one go.
+        opened.query(SETTINGS_SQL, {"patience": f"{ATTEMPTS}s", "local": False})
+        for step in phase.steps:
+            opened.execute(step.statement)
+
+
+def exchange(module: Module, opened: Session, change: Change, steps: Sequence[Step]) -> None:
+    """Switch at a moment when each row has a vector. A service that writes on and on leaves such moments only right after
+    the command's end, so each try follows one."""
+    for left in reversed(range(ROUNDS if module.params["command"] else 1)):
+        try:
+            execute(opened, change, steps, switching=True)
+        except Unfilled:
+            if not left:
+                raise
+            once(module, change, module.params, lambda: count_gaps(opened, change))
+        else:
+            return
 
 
 def execute(opened: Session, change: Change, steps: Sequence[Step], switching: bool) -> None:
@@ -224,19 +297,14 @@ def execute(opened: Session, change: Change, steps: Sequence[Step], switching: b
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with opened.transaction():
-                opened.query(
-                    "SELECT pg_catalog.set_config('lock_timeout', %s, true), "
-                    "pg_catalog.set_config('statement_timeout', '0', true)",
-                    (LOCK_PATIENCE,),
-                )
+                opened.query(SETTINGS_SQL, {"patience": LOCK_PATIENCE, "local": True})
                 opened.execute(lock)
                 if switching:
-                    # Rows may have come since they were counted; from here on none can.
-                    change.rows, change.filled = count(opened, change)
-                    check_switch(change)
+                    check_again(opened, change)
                 for step in steps:
                     opened.execute(step.statement)
-        except psycopg2.errors.LockNotAvailable:
+        # The table's lock, or that of the collection's row, which somebody holds who waits for the table.
+        except (psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected):
             if attempt == ATTEMPTS:
                 raise
             time.sleep(1)  # why: searches that queued behind the attempt come first
@@ -244,65 +312,12 @@ def execute(opened: Session, change: Change, steps: Sequence[Step], switching: b
             return
 
 
-def fill(module: Module, opened: Session, change: Change, params: Mapping[str, Any]) -> None:
-    """Run the command that embeds the rows, and say in the target's log how far it is."""
-    with tempfile.TemporaryFile("w+") as output, started(params["command"], change, params, output) as process:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(PROGRESS_EVERY)
-            change.rows, change.filled = count(opened, change)
-            module.log(f"{change.table.label}: {change.filled} of {change.rows} rows have {change.wanted.model}")
-            if process.returncode is not None:
-                break
-        output.seek(0)
-        said = " / ".join(output.read().strip().splitlines()[-LINES_OF_COMMAND:])
-    if process.returncode:
-        raise ChangeError(
-            f"The command that fills {change.beside('next')} ended with {process.returncode} at {change.filled} of "
-            f"{change.rows} rows ({said or 'no output'}): mend it and run again, it goes on from there."
-        )
-    if change.remaining:
-        raise ChangeError(
-            f"The command that fills {change.beside('next')} ended well, but {change.remaining} of {change.rows} rows have no "
-            f"vector of {change.wanted.model} ({said or 'no output'}): it has to fill each row where the column is null."
-        )
-
-
-@contextlib.contextmanager
-def started(
-    command: Sequence[str], change: Change, params: Mapping[str, Any], output: Any
-) -> Iterator[subprocess.Popen[str]]:
-    """The command with what it needs to know, ended together with this run."""
-    told = {
-        "PGHOST": params["login_unix_socket"] or params["login_host"],
-        "PGPORT": str(params["login_port"]),
-        "PGDATABASE": params["login_db"],
-        "PGUSER": params["login_user"],
-        "EMBEDDING_TABLE": f"{change.table.schema}.{change.table.name}",
-        "EMBEDDING_COLUMN": change.beside("next"),
-        "EMBEDDING_COLLECTION": change.wanted.name,
-        "EMBEDDING_MODEL": change.wanted.model,
-        "EMBEDDING_DIMENSIONS": str(change.wanted.dimensions),
-    }
-    environment = {**os.environ, **{name: value for name, value in told.items() if value}}
-    try:
-        process = subprocess.Popen(
-            list(command),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ChangeError(f"The command {command[0]} cannot be run ({error.strerror}): correct command.") from error
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
+def check_again(opened: Session, change: Change) -> None:
+    """What may have changed since it was looked at, and from here on cannot; searches wait, so indexes have to answer."""
+    opened.query("SELECT pg_catalog.set_config('enable_seqscan', 'off', true)")
+    count_gaps(opened, change)
+    find_readers(opened, change)
+    check_switch(change)
 
 
 def result(change: Change, steps: Sequence[Step], queries: Sequence[str], changed: bool) -> dict[str, Any]:
@@ -313,11 +328,13 @@ def result(change: Change, steps: Sequence[Step], queries: Sequence[str], change
         "table": change.table.label,
         "column": change.column.name,
         "next_column": change.next.name if change.next else None,
+        "text_column": change.told if change.next else None,
         "previous_column": change.previous.name if change.previous else None,
         "rows": change.rows,
         "filled": change.filled,
         "remaining": change.remaining,
         "share": share,
+        "refuses_old": change.refuses_old,
         "queries": list(queries),
         "diff": diff(steps),
     }

@@ -34,7 +34,11 @@ _REMEDIES: Mapping[int, str] = {
 
 
 class Backup(NamedTuple):
-    """One backup of the repository; sizes in bytes, times in seconds since 1970."""
+    """One backup of the repository; sizes in bytes, times in seconds since 1970.
+
+    The cluster is pgBackRest's own number of it, which a stanza-upgrade counts up; C(begun_at) and C(ended_at) are positions in the WAL, and C(wal) names the
+    files in which they lie: from the end of the second on it is whole.
+    """
 
     label: str
     type: str
@@ -44,6 +48,11 @@ class Backup(NamedTuple):
     repository_size: int
     damaged: bool
     annotations: dict[str, str]
+    timeline: int = 1
+    cluster: int = 1
+    ended_at: int = 0
+    begun_at: int = 0
+    wal: tuple[str, str] = ("", "")
 
     @property
     def seconds(self) -> int:
@@ -66,6 +75,51 @@ def command(container: str, stanza: str, config: str, *words: str) -> list[str]:
     return ["docker", "exec", "--user", "999:999", container, "pgbackrest", *options, f"--stanza={stanza}", *words]
 
 
+def apart(
+    image: str, configuration: str, repository: str, hosts: Mapping[str, str], config: str, stanza: str
+) -> list[str]:
+    """Give the words that call pgBackRest in a container of its own, which has no cluster, and a network only where the repository is off site."""
+    places = {"/etc/pgbackrest": configuration, **({"/var/lib/pgbackrest": repository} if repository else {})}
+    return [
+        *(
+            "docker",
+            "run",
+            "--rm",
+            "--user=999:999",
+            "--cap-drop=ALL",
+            "--security-opt=no-new-privileges",
+            "--read-only",
+        ),
+        *("--pull=never", "--tmpfs=/tmp:mode=1777", "--tmpfs=/var/lib/postgresql/data:uid=999,gid=999,mode=0700"),
+        # Not by --volume, which would make a directory that is not there.
+        *(f"--mount=type=bind,source={source},target={target},readonly" for target, source in places.items()),
+        *(["--network=none"] if repository else []),
+        *(f"--add-host={name}:{address}" for name, address in sorted(hosts.items())),
+        *("--entrypoint=pgbackrest", image),
+        *([f"--config={config}"] if config else []),
+        f"--stanza={stanza}",
+    ]
+
+
+def history_words(stanza: str, archive: str, timeline: int) -> tuple[str, ...]:
+    """Give the words that print the history of a timeline, nothing where there is none."""
+    return "repo-get", f"archive/{stanza}/{archive}/{timeline:08X}.history", "--ignore-missing"
+
+
+def position(lsn: str) -> int:
+    """Give a position in the WAL as a number."""
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+def ended_at(entry: Mapping[str, Any]) -> int:
+    """Give the position in the WAL where a backup ended; at least its last file's, where the list does not tell more."""
+    if entry.get("lsn"):
+        return position(entry["lsn"]["stop"])
+    wal = entry["archive"]["stop"] or "0" * 24
+    return (int(wal[8:16], 16) << 32) + (int(wal[16:], 16) << 24)
+
+
 def read_info(text: str, stanza: str) -> Stanza:
     """Read the answer of ``info --output=json``."""
     found = next((entry for entry in json.loads(text or "[]") if entry["name"] == stanza), None)
@@ -81,6 +135,11 @@ def read_info(text: str, stanza: str) -> Stanza:
             each["info"]["repository"]["delta"],
             bool(each["error"]),
             dict(each.get("annotation") or {}),
+            int((each["archive"]["start"] or "1")[:8], 16),
+            each["database"]["id"],
+            ended_at(each),
+            position(each["lsn"]["start"]) if each.get("lsn") else 0,
+            (each["archive"]["start"] or "", each["archive"]["stop"] or ""),
         )
         for each in found["backup"]
     ]
@@ -93,9 +152,40 @@ def read_info(text: str, stanza: str) -> Stanza:
     return Stanza(worst["code"], said, identifiers, backups, archive)
 
 
+def read_progress(text: str) -> Optional[float]:
+    """Read from what ``info`` prints how many per cent of a backup that runs are copied; None where none runs, or it is not known yet.
+
+    Its JSON does not tell, of pgBackRest 2.45 at least.
+    """
+    found = re.search(r"^\s*status: .*\brunning - ([0-9.]+)% complete", text, re.MULTILINE)
+    return float(found[1]) if found else None
+
+
+def is_running(text: str) -> bool:
+    """Read from what C(info) prints whether a backup is being taken, or old ones are being removed."""
+    return re.search(r"^\s*status: .*\bbackup/expire running\b", text, re.MULTILINE) is not None
+
+
 def wal_words(stanza: str, archive: str, wal: str) -> tuple[str, ...]:
     """Give the words that list a WAL file of a repository: nothing is printed where it is not there as a whole."""
     return "repo-ls", f"archive/{stanza}/{archive}/{wal[:16]}", f"--filter=^{wal}-[0-9a-f]{{40}}([.][a-z0-9]+)?$"
+
+
+def damaged_labels(output: str) -> list[str]:
+    """Name the backups of which C(verify) has found that they are not as they were written."""
+    return re.findall(r"^\s*backup: (\S+), status: (?:invalid|manifest missing)\b", output, re.MULTILINE)
+
+
+def verdict(code: int, output: str, errors: str) -> str:
+    """Say what C(verify) has found wrong with a repository, the sentence's end and the remedy; nothing of one that is as it was written."""
+    if re.search(r"^status: error", output, re.MULTILINE):
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
+        return (
+            f"holds files that are not as they were written: {', '.join(lines)}. Take a full backup (-e backup_type=full), and look at the place "
+            "where the repository lies."
+        )
+    # It ends with 0 too where it has found something.
+    return "" if code == 0 else f"could not be read to its end: {failure([errors, output])}"
 
 
 def taken(output: str, stanza: Stanza) -> Optional[Backup]:
@@ -134,4 +224,5 @@ def unusable(stanza: Stanza) -> str:
 
 def shown(backup: Backup) -> dict[str, Any]:
     """Give a backup as a module returns it."""
-    return {**backup._asdict(), "seconds": backup.seconds}
+    inner = ("cluster", "ended_at", "begun_at", "wal")
+    return {**{name: value for name, value in backup._asdict().items() if name not in inner}, "seconds": backup.seconds}

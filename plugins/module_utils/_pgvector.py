@@ -10,12 +10,32 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-# What is wrong in which versions: from, up to but not including, what it is.
-FLAWS: tuple[tuple[tuple[int, ...], tuple[int, ...], str], ...] = (
-    ((0, 6, 0), (0, 8, 2), "CVE-2026-3172 in parallel HNSW builds, mended in 0.8.2"),
-    ((0, 5, 0), (0, 8, 3), "a corruption by the vacuum of HNSW indexes, mended in 0.8.3"),
+
+class Flaw(NamedTuple):
+    """What is wrong in which versions, and what it does to data and searches."""
+
+    since: tuple[int, ...]
+    mended: tuple[int, ...]  # the first version without it
+    text: str
+    consequence: str
+    remedy: str
+
+
+PARALLEL_FLAW = Flaw(
+    (0, 6, 0),
+    (0, 8, 2),
+    "CVE-2026-3172 in parallel HNSW builds, mended in 0.8.2",
+    "who may build an index can read other tables' data or crash the server",
+    "build the image with a newer pgvector; until then set max_parallel_maintenance_workers to 0",
 )
-PARALLEL_FLAW, VACUUM_FLAW = FLAWS
+VACUUM_FLAW = Flaw(
+    (0, 5, 0),
+    (0, 8, 3),
+    "a corruption by the vacuum of HNSW indexes, mended in 0.8.3",
+    "searches can fail or miss rows that the table still holds, until the index is built again",
+    "build the image with a newer pgvector, then REINDEX INDEX CONCURRENTLY what was built before",
+)
+FLAWS = (PARALLEL_FLAW, VACUUM_FLAW)
 # The first version whose index scans go on when a filter takes rows away.
 ITERATIVE_SCAN = (0, 8, 0)
 # Dimensions that an index takes, by the type that it holds.
@@ -56,13 +76,18 @@ def numbers(version: str) -> tuple[int, ...]:
     return found + (0,) * (3 - len(found)) if found else ()
 
 
-def flaws(version: str) -> list[str]:
+def flawed(version: str) -> list[Flaw]:
     """What is wrong with a version."""
-    return [text for first, mended, text in FLAWS if numbers(version) and first <= numbers(version) < mended]
+    return [flaw for flaw in FLAWS if numbers(version) and flaw.since <= numbers(version) < flaw.mended]
+
+
+def flaws(version: str) -> list[str]:
+    """What is wrong with a version, in a few words each."""
+    return [flaw.text for flaw in flawed(version)]
 
 
 def parallel_build_is_unsafe(version: str) -> bool:
-    return PARALLEL_FLAW[2] in flaws(version)
+    return PARALLEL_FLAW in flawed(version)
 
 
 def build_memory(rows: int, dimensions: int, method: str, kind: str, options: Mapping[str, int]) -> int:

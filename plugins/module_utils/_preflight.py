@@ -18,10 +18,12 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._adoption import
     replaced_container,
     replacement_problems,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_preflight import collection_problems
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import (
     SUPERUSER,
     logins_of,
     owner_of,
+    pool_connections,
     published_addresses,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_objects import INSTANCE_LABEL
@@ -220,6 +222,20 @@ def database_problems(databases: list[dict[str, Any]]) -> list[str]:
     return problems
 
 
+def limit_problems(databases: list[dict[str, Any]]) -> list[str]:
+    """Say which role may open fewer connections than the pools of its own service do."""
+    problems = []
+    for database in databases:
+        limit, pooled = database.get("connection_limit"), pool_connections(database)
+        # -1 is PostgreSQL's word for no limit.
+        if limit is not None and 0 <= int(limit) < pooled:
+            problems.append(
+                f"The connection_limit {limit} of the role {database.get('role')} is {pooled - int(limit)} less than the {pooled} connections that the "
+                f"pools of {database.get('service')} open (size + overflow, times workers): raise it, leave it out, or make the pools smaller."
+            )
+    return problems
+
+
 def role_problems(databases: list[dict[str, Any]], readonly_role: str, tls_source: str) -> list[str]:
     """Say which names of roles are in each other's way, or ask for what the certificates do not give."""
     problems = []
@@ -266,8 +282,16 @@ def preflight_problems(look: dict[str, Any], wanted: dict[str, Any]) -> list[str
     action, problem = judge_look(look, wanted)
     return [
         *database_problems(wanted["databases"]),
+        *limit_problems(wanted["databases"]),
         *role_problems(wanted["databases"], wanted["readonly_role"], wanted["tls_source"]),
-        *rule_problems(wanted["hba"], wanted["databases"], wanted["readonly_role"], wanted["superuser_from_network"]),
+        *rule_problems(
+            wanted["hba"],
+            wanted["databases"],
+            wanted["readonly_role"],
+            wanted["superuser_from_network"],
+            wanted.get("lock_out", []),
+        ),
+        *collection_problems(wanted["databases"]),
         *source_problems(wanted.get("sources", [])),
         *host_problems(look, wanted),
         *port_problems(look, wanted),

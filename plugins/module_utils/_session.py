@@ -187,6 +187,15 @@ def without_secret(text: str, secret: str | None) -> str:
     return text.replace(secret, "********") if secret else text
 
 
+def refusal(arguments: Mapping[str, Any]) -> str:
+    """Connect as psycopg2's arguments say, and close again; return why that was refused, or nothing where it was not."""
+    try:
+        psycopg2.connect(**arguments).close()
+    except (psycopg2.Error, UnicodeError) as error:
+        return without_secret(one_line(str(error)), arguments.get("password"))
+    return ""
+
+
 def connect_sentence(error: str, arguments: Mapping[str, Any]) -> str:
     """One sentence for a connection that failed: where, as whom, why, what to do."""
     host, port = str(arguments.get("host", "")), arguments.get("port", 5432)
@@ -369,6 +378,7 @@ __all__ = [
     "connection_arguments",
     "explained",
     "open_session",
+    "refusal",
     "require_psycopg2",
     "session",
     "sql",

@@ -169,28 +169,36 @@ def _repair(row: Mapping[str, Any], wanted: str, entries: Sequence[Mapping[str, 
     return "RESET" if by_hand and by_hand[-1] and beneath and beneath[-1] else "SET"
 
 
+def _by_file(row: Mapping[str, Any], entry: Optional[Mapping[str, Any]]) -> bool:
+    """Whether this session does not show what others have, so that the files are all there is to see."""
+    of_tcp = row["name"] in _OF_A_TCP_CONNECTION and str(row["setting"] or "") == "0" and entry is not None
+    return of_tcp or row["source"] in _OF_A_SESSION
+
+
 def server_value(row: Mapping[str, Any], entry: Optional[Mapping[str, Any]]) -> str:
     """The value that a new session of nobody in particular would start with."""
-    shown = str(row["setting"] or "")
-    if row["name"] in _OF_A_TCP_CONNECTION and shown == "0" and entry:
-        return str(entry["setting"])
-    if row["source"] not in _OF_A_SESSION:
-        return shown
-    return str(entry["setting"] if entry else row["boot_val"] or "")
+    if _by_file(row, entry):
+        return str(entry["setting"] if entry else row["boot_val"] or "")
+    return str(row["setting"] or "")
 
 
 def _place(entry: Mapping[str, Any]) -> str:
     return f"{entry['sourcefile']} line {entry['sourceline']}"
 
 
-def _in_force(row: Mapping[str, Any], entry: Optional[Mapping[str, Any]], wanted: str, actual: str) -> bool:
+def _in_force(
+    row: Mapping[str, Any], entry: Optional[Mapping[str, Any]], wanted: str, actual: str, loaded: Optional[bool]
+) -> bool:
     if row["pending_restart"]:
         return False
     if same(row, wanted, actual):
-        return True
+        return loaded is not False or not _by_file(row, entry)
+    if loaded is False or not same(row, wanted, str(entry["setting"] if entry else row["boot_val"])):
+        return False
     # "(disabled)" stands for a command that archive_mode keeps from running; -1 for a number chosen at the start.
-    chosen = actual == "(disabled)" or (row["context"] == "postmaster" and row["boot_val"] == "-1")
-    return bool(chosen and same(row, wanted, str(entry["setting"] if entry else row["boot_val"])))
+    if row["context"] == "postmaster" and row["boot_val"] == "-1":
+        return loaded is True or same(row, wanted, "-1")
+    return actual == "(disabled)"
 
 
 def judge(
@@ -199,11 +207,13 @@ def judge(
     row: Optional[Mapping[str, Any]],
     entries: Sequence[Mapping[str, Any]] = (),
     overrides: Iterable[str] = (),
+    loaded: Optional[bool] = None,
 ) -> dict[str, Any]:
     """Say how one wanted setting stands.
 
     ``row`` is its row of pg_settings, with the value as SHOW writes it, ``entries`` are
-    those of the files in the order of reading, ``overrides`` what sets it for sessions of some database or role.
+    those of the files in the order of reading, ``overrides`` what sets it for sessions of some database or role,
+    ``loaded`` whether the server has read the files since they were written, nothing where that is not known.
     C(repair) of the answer is what ALTER SYSTEM must do, SET, RESET or nothing.
     """
     entry = entries[-1] if entries else None
@@ -240,7 +250,7 @@ def judge(
         }
     except BadValue as error:
         return {**answer, "status": INVALID, "message": f"{name} = {wanted} {error}."}
-    if _in_force(row, entry, wanted, actual):
+    if _in_force(row, entry, wanted, actual, loaded):
         return {**answer, "status": IN_FORCE, "message": ""}
     if row["source"] == "command line":
         return {
@@ -251,6 +261,13 @@ def judge(
     restart = row["context"] == "postmaster"
     answer["repair"] = _repair(row, wanted, entries)
     how = "a restart" if restart else "a reload"
+    if loaded is False and not row["pending_restart"] and same(row, wanted, actual):
+        where = f" ({answer['file']})" if entry else ""
+        return {
+            **answer,
+            "status": NEEDS_RELOAD,
+            "message": f"{name} is {wanted} by a file{where} that the server has not read since it was written: it takes a reload to come into force.",
+        }
     where = f", and {answer['file']} says {entry['setting']}" if entry and answer["repair"] else ""
     return {
         **answer,

@@ -53,6 +53,9 @@ UNION ALL
 SELECT t.rolname, 'schema', n.nspname, '', 'OWNER'
 FROM pg_catalog.pg_namespace n, tried t
 WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND pg_catalog.pg_has_role(t.oid, n.nspowner, 'USAGE')
+UNION ALL
+SELECT t.rolname, 'extension', '', e.extname, 'OWNER'
+FROM pg_catalog.pg_extension e, tried t WHERE pg_catalog.pg_has_role(t.oid, e.extowner, 'USAGE')
 ) held GROUP BY 1, 2, 3, 4
 """.replace("RELATION", _RELATIONS).replace("TRIED", _TRIED)
 COLUMNS_SQL = """
@@ -72,7 +75,7 @@ SELECT (SELECT COALESCE(pg_catalog.array_agg(extname::text ORDER BY extname), '{
 """
 DATABASES_SQL = """
 WITH TRIED
-SELECT d.datname AS name, d.datistemplate AS template, t.rolname AS role,
+SELECT d.datname AS name, d.datallowconn AS open, t.rolname AS role,
        pg_catalog.has_database_privilege(t.oid, d.oid, 'CONNECT') AS "CONNECT",
        pg_catalog.has_database_privilege(t.oid, d.oid, 'TEMPORARY') AS "TEMPORARY",
        pg_catalog.has_database_privilege(t.oid, d.oid, 'CREATE') AS "CREATE",

@@ -38,6 +38,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._trial_catalog i
     Held,
     read_held,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._trial_logins import try_logins
 from ansible_collections.ai_micro.postgres.plugins.module_utils._trial_statements import (
     Trial,
     database_trials,
@@ -110,10 +111,13 @@ def run(module: Module) -> dict[str, Any]:
             if database.contents:
                 with session(module, database.name) as opened:
                     try_database(job, opened, database)
+        logins = try_logins(shared, module.params["logins"])
     found = merge(job.deviations)
     return {
         "deviations": [each.as_result() for each in found],
-        "undecided": job.undecided,
+        "came_in": logins["came_in"],
+        "login_problems": logins["problems"],
+        "undecided": [*job.undecided, *logins["undecided"]],
         "statements": job.statements,
     }
 
@@ -125,7 +129,7 @@ def compare_databases(job: Run, databases: Sequence[Database], rows: Sequence[Ma
     for row in rows:
         role, name = row["role"], row["name"]
         if name not in declared:
-            open_ = bool(hba) and not row["template"] and first_match(hba, name, role) is not False
+            open_ = bool(hba) and row["open"] and first_match(hba, name, role) is not False
             if open_ and row["CONNECT"]:
                 job.deviations += compare_one(name, role, DATABASE_VERBS["CONNECT"], "", False, True)
             continue
@@ -221,3 +225,6 @@ def compare_role(
             should_whole = expected.may(role, privilege, "schema", schema)
             job.deviations += compare_one(database, role, verb, schema, should_whole, privilege in has)
         job.deviations += compare_one(database, role, "own schema", schema, False, "OWNER" in has)
+    for name in held.installed:
+        owns = "OWNER" in held.privileges(role, "extension", "", name)
+        job.deviations += compare_one(database, role, "own extension", name, False, owns)

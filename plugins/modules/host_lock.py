@@ -13,7 +13,8 @@ description:
   - Takes or releases a lock on the managed host. While a run of C(ansible-playbook) holds it, another run is refused with the time and the
     process of the first; the run itself may take it as often as it likes.
   - A lock is stale, and taken over, when the process that holds it has ended, which only the controller that it ran on can know, or the host itself where
-    it is one of the host's own runs; or, of any other controller, when it is older than O(max_age).
+    it is one of the host's own runs. Any other lock is taken over by name alone (O(replace)), however old it is, because a long run is not told from one
+    that was killed.
   - Nothing is ever reported as changed, because a lock is no part of the host's configuration.
 attributes:
   action:
@@ -43,10 +44,6 @@ options:
     type: str
     choices: [held, released]
     default: held
-  max_age:
-    description: Seconds after which a lock that another controller took is believed to be left over.
-    type: int
-    default: 7200
   wait:
     description: Seconds that the action plugin waits for another run to end, before this one is refused.
     type: int
@@ -141,7 +138,6 @@ def main() -> None:
         argument_spec={
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["held", "released"], "default": "held"},
-            "max_age": {"type": "int", "default": 7200},
             "wait": {"type": "int", "default": 0},
             "replace": {"type": "str", "default": ""},
             "holder": {"type": "dict"},

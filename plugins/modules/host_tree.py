@@ -97,6 +97,7 @@ paths:
   sample: [/etc/ai-micro-postgres/postgresql.conf]
 """
 
+import errno
 import os
 import re
 import tempfile
@@ -162,6 +163,19 @@ def apply_node(wanted: Node, exists: bool) -> None:
         raise
 
 
+def keep(directory: str) -> None:
+    """Have the names in a directory on the disk: what is noted there is relied on after the machine has stopped, too."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems keep names without being asked, and do not let themselves be.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def main() -> None:
     """Run the module."""
     file_options = {
@@ -199,6 +213,9 @@ def main() -> None:
             )
             if not module.check_mode:
                 apply_node(wanted, found is not None)
+        if not module.check_mode:
+            for directory in sorted({os.path.dirname(path) for path in paths}):
+                keep(directory)
     except BadNode as error:
         module.fail_json(msg=str(error), paths=paths)
     except OSError as error:

@@ -61,7 +61,7 @@ options:
   column:
     description:
       - Column that holds the vectors. Left out, the only column of type C(vector) or C(halfvec), or the one
-        named C(embedding) among several.
+        named C(embedding) among several. The columns that M(ai_micro.postgres.pgvector_model) keeps beside it do not count.
     type: str
   model:
     description: Embedding model, as C(cmetadata) has to say it. Left out, it is not compared.
@@ -99,7 +99,8 @@ options:
       type:
         description:
           - Type that the index holds. Left out, the column's. V(halfvec) over a column of type C(vector) makes an
-            index over the cast, which only queries that write the cast use; LangChain's clients do not.
+            index over the cast, which only queries that write the cast use; LangChain's clients do not, so it is refused for
+            a table whose rows belong to collections.
           - An index of type V(vector) takes up to 2000 dimensions, one of type V(halfvec) 4000.
         type: str
         choices: [vector, halfvec]
@@ -114,7 +115,7 @@ options:
       sample:
         description:
           - Stored vectors that are searched for; the same ones each time, while the rows are the same. V(0) tries neither
-            planner nor recall. Fewer are taken of a table with more than O(thresholds.scan_rows) rows.
+            planner nor recall. Of more than O(thresholds.scan_rows) rows fewer are searched for, but not fewer than 20.
         type: int
         default: 50
       minimum:
@@ -129,7 +130,8 @@ options:
   role:
     description:
       - Role that the service connects as. Its settings hold while planner and recall are tried, and it has to have
-        O(recall.ef_search) and an iterative scan (C(hnsw.iterative_scan)), because a C(SET) dies with a pooled
+        O(recall.ef_search) and an iterative scan (C(hnsw.iterative_scan)) and, where several collections share the table,
+        a plan for the one that is searched (C(plan_cache_mode=force_custom_plan)), because a C(SET) dies with a pooled
         connection. They are set for the role in this database.
       - Left out, no role is judged.
     type: str
@@ -143,6 +145,11 @@ options:
     type: str
     choices: [verified, present, absent]
     default: verified
+  progress:
+    description:
+      - Seconds between two lines that say how far the build of an index is; V(0) for none.
+    type: int
+    default: 30
   thresholds:
     description: How much of what is too much.
     type: dict
@@ -176,7 +183,9 @@ options:
         type: int
         default: 10000
       scan_rows:
-        description: Rows of a table up to which all are read. Of a bigger one as many are read, and counts are estimated.
+        description:
+          - Rows of a table up to which all are read. Of a bigger one about as many are read, and counts are estimated; how many it
+            has is judged by its size.
         type: int
         default: 200000
       build_memory_mb:
@@ -191,11 +200,14 @@ options:
             and otherwise not judged.
         type: int
 notes:
+  - While M(ai_micro.postgres.pgvector_model) brings the collection to O(model) and O(dimensions), the column that serves searches until the switch
+    is judged by the dimensions that it has, and the finding V(model_change) says how far the change is.
   - Building, updating the extension and O(role) need a superuser, or the owner of the table for the index alone.
   - The build of an index sets C(maintenance_work_mem) for its own session. It is serial where pgvector's parallel build is
     flawed (0.6.0 to 0.8.1), and where C(/dev/shm) is too small for it.
-  - While an index is built, O(state=verified) of another run reports how far it is. The module itself writes a line to
-    the target's log each 30 seconds. A build that was interrupted leaves an invalid index; the next run drops it and builds again.
+  - A build that takes long is watched by an action plugin, which says each O(progress) seconds how far it is. The module itself
+    writes a line to the target's log each 30 seconds, and O(state=verified) of another run reports it as V(index_building). A build
+    that was interrupted leaves an invalid index; the next run drops it and builds again.
 author:
   - ai-micro-service team (@ai-micro-service)
 """
@@ -282,10 +294,10 @@ findings:
     check:
       description:
         - What was checked. One of V(extension), V(extension_version), V(extension_flaw), V(table), V(column), V(collection_table),
-          V(collection), V(cmetadata), V(model), V(distance), V(cmetadata_dimensions), V(dimensions), V(dimension_limit), V(index_type),
+          V(collection), V(cmetadata), V(model), V(distance), V(cmetadata_dimensions), V(model_change), V(dimensions), V(dimension_limit), V(index_type),
           V(null_embeddings), V(zero_norm), V(wrong_dimensions), V(orphans), V(duplicates), V(index), V(index_valid),
           V(index_definition), V(index_duplicate), V(index_building), V(index_cast), V(collection_id_index), V(statistics),
-          V(planner), V(recall), V(rows_returned), V(build_memory), V(shm_size), V(role), V(role_settings) and V(client).
+          V(planner), V(recall), V(rows_returned), V(filtered_rows), V(build_memory), V(shm_size), V(role), V(role_settings) and V(client).
       type: str
     level:
       description:

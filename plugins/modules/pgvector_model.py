@@ -18,6 +18,8 @@ description:
   - Each state is one step, and each step goes on from what it finds, so that a run that was killed is followed by another.
     The playbook C(change_embedding_model.yml) takes them in their order.
   - Both columns have fixed dimensions, so a vector of the other model is refused by the server, before the switch and after it.
+    Of two models with the same dimensions (RV(refuses_old)) it cannot know whose vector it is, so that a service has to end
+    its searches and writes with the old one before the switch, and begin them with the new one after it.
   - The column is shared by all collections of its table, so that they move together (O(beside)).
 extends_documentation_fragment:
   - ai_micro.postgres.postgres
@@ -75,11 +77,18 @@ options:
   state:
     description:
       - V(verified) says how far the change is.
-      - V(prepared) adds the column for the new vectors, and a trigger that empties it in a row whose text or old vector changes.
+      - V(prepared) adds the column for the new vectors, one that is told their texts (RV(text_column)), and triggers. An C(UPDATE) that
+        sets a new vector has to set the text that it was made of too, as it was read, an empty one for C(NULL). Where the row has
+        another text by then, the vector is not taken, so that the row stays one to be filled. A later change of text or old vector
+        empties it as well.
+      - Texts are the columns named C(document), C(content), C(page_content), C(text), C(body) or C(chunk), one after the other in
+        this order where there are several. Of a table without one, the old vector as text is told.
       - V(filled) runs O(command), if one is given, and otherwise only looks. Rows that have a vector of the old model are counted.
+        It is run again as long as it leaves rows that were there when it began; what was written meanwhile may be left.
       - V(switched) exchanges the names of the columns and of their indexes, and sets C(model) and C(dimensions) of the
-        collections' C(cmetadata). It refuses as long as a row lacks a vector, or the new column lacks an index that the old
-        one has.
+        collections' C(cmetadata). It refuses as long as a row lacks a vector, the new column lacks an index that the old
+        one has, or a view or a collection that is not named uses the old one. Nothing is read while searches wait for it. With O(command), rows that
+        came since it ran are filled first, and those that come in the moment before the switch by further runs.
       - V(dropped) drops the column that O(drop) names.
     type: str
     choices: [verified, prepared, filled, switched, dropped]
@@ -88,8 +97,11 @@ options:
     description:
       - Program and arguments, run on the target, that set the new column in every row where it is null and end then.
       - In its environment are C(PGHOST), C(PGPORT), C(PGDATABASE) and C(PGUSER) of this connection, no password, and C(EMBEDDING_TABLE),
-        C(EMBEDDING_COLUMN), C(EMBEDDING_COLLECTION), C(EMBEDDING_MODEL) and C(EMBEDDING_DIMENSIONS).
+        C(EMBEDDING_COLUMN), C(EMBEDDING_TEXT_COLUMN), C(EMBEDDING_COLLECTION), C(EMBEDDING_MODEL) and C(EMBEDDING_DIMENSIONS).
       - It should commit as it goes, so that a later run goes on from there.
+      - It ends with the module, however that ends, with all that it started.
+      - Rows that a service writes on and on with the old model alone can put the switch off, as it needs a moment in which each row
+        has a vector. A service that writes the vectors of both models avoids that.
     type: list
     elements: str
   drop:
@@ -165,6 +177,11 @@ next_column:
   returned: always
   type: str
   sample: embedding_next
+text_column:
+  description: Column that is told the text of a vector that is written to RV(next_column), if there is one. It is compared, and never kept.
+  returned: always
+  type: str
+  sample: embedding_next_of
 previous_column:
   description: Column of the vectors that a finished change keeps, if there is one.
   returned: always
@@ -190,6 +207,13 @@ share:
   returned: always
   type: float
   sample: 0.6123
+refuses_old:
+  description:
+    - Whether the server refuses vectors of the old model after the switch, as it does where their dimensions differ.
+    - Null where the change is done.
+  returned: always
+  type: bool
+  sample: true
 queries:
   description: Statements that were executed, or would be, in their order.
   returned: always

@@ -14,7 +14,7 @@ version_added: "1.0.0"
 description:
   - Compares roles and privileges with a declaration, grants what is missing B(and revokes what is not declared),
     V(PUBLIC) included, in the databases and for the roles that it is told to own.
-  - One call serves a whole server. It reads each database in three catalog queries, however many objects there are.
+  - One call serves a whole server. It reads each database in three or four catalog queries, however many objects there are.
   - Objects made later are covered by default privileges of O(databases[].creators), PUBLIC's default EXECUTE on
     functions being taken away.
   - Members of extensions, and what C(initdb) made, keep what they come with (C(pg_init_privs)); what somebody granted
@@ -140,7 +140,9 @@ options:
         required: true
       owner:
         description:
-          - Role that owns the database and all in it, extensions' members excepted.
+          - Role that owns the database and all in it, extensions' members excepted. An extension may belong to a superuser
+            too. From anybody else it is taken by C(REASSIGN OWNED), since there is no C(ALTER EXTENSION … OWNER); who
+            owns an undeclared database or a tablespace as well is refused before anything is changed.
           - Left out, the database's present owner; then objects of superusers are in order too.
         type: str
       creators:
@@ -168,6 +170,10 @@ options:
             mapping with the key C(except) and a list of columns, which means all other columns that the table has
             when the module runs. A table that is named gets nothing of V(*) but by default privileges, in the time
             from its creation to the next run.
+          - Where a role may not SELECT all of a named table, V(*) lets it read neither views over that table nor its
+            partitions, which would show the rest, unless they are named too; and there is no default SELECT for the
+            role in that schema, so that what is made later is closed to it until the next run. What copies rows
+            (C(CREATE TABLE AS), a function) is not seen.
           - V(ALL) stands for all privileges that the server knows for the kind of object.
         type: dict
         default: {}
@@ -175,7 +181,7 @@ notes:
   - PostgreSQL applies default privileges to the functions of extensions too. After a later C(CREATE EXTENSION) they
     are closed to PUBLIC until the module runs again, which gives them back what the extension's script says.
   - The module must connect as a superuser.
-  - Views run with their owner's rights; a view may show a column that is excepted on its table.
+  - Views run with their owner's rights; a view that is named may show a column that is excepted on its table.
 author:
   - ai-micro-service team (@ai-micro-service)
 """
@@ -239,6 +245,8 @@ EXAMPLES = r"""
           readonly_user: *reader
       - name: postgres
         contents: false
+      - name: template1
+        contents: false
 
 - name: See who may do more or less than declared, without failing
   ai_micro.postgres.postgres_access:
@@ -279,7 +287,7 @@ missing:
     kind:
       description:
         - Kind of the object, such as V(role), V(membership), V(setting), V(database), V(schema), V(table), V(column),
-          V(sequence), V(routine), or V(default tables) for tables made later.
+          V(sequence), V(routine), V(extension), or V(default tables) for tables made later.
       type: str
     name:
       description: Name of the object; for objects made later, their creator and schema.
@@ -319,6 +327,12 @@ undeclared_logins:
   type: list
   elements: str
   sample: [alice]
+undeclared_superusers:
+  description: Those of RV(undeclared_logins) that are superusers, whom no privilege keeps from anything.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -18,6 +18,8 @@ description:
     name (C(SET SESSION AUTHORIZATION)), each in a transaction that is rolled back.
   - Tried are connecting, schemas, reading and writing each table and each column that differs from its table, TRUNCATE, ALTER, making tables, schemas
     and extensions, files and programs of the server, and becoming another role. C(CREATE EXTENSION IF NOT EXISTS) of what is installed must succeed.
+  - Logins that are given with their passwords are tried over TCP as well. Each must come in with TLS, the server's certificate verified in full, and
+    must be turned away without TLS.
   - It is safe on a server in use. No statement touches a row, and what would take a strong lock or write a file is sent only where the
     catalog says that it is refused; no lock is waited for longer than a second.
 extends_documentation_fragment:
@@ -88,8 +90,52 @@ options:
     type: list
     elements: dict
     default: []
+  logins:
+    description:
+      - Logins to come in by over TCP, as clients do. Each connects twice, with C(sslmode=verify-full) and with C(sslmode=disable), and is closed
+        at once. One whose clients leave no connection to spare is not tried, and said to be so.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the login.
+        type: str
+        required: true
+      password:
+        description: Its password.
+        type: str
+        required: true
+      database:
+        description: Database that it may connect to.
+        type: str
+        required: true
+      host:
+        description: Name by which clients know the server, which its certificate must hold.
+        type: str
+        required: true
+      address:
+        description: Address that is connected to, whatever O(logins[].host) leads to here.
+        type: str
+        required: true
+      port:
+        description: Port of that address.
+        type: int
+        default: 5432
+      ca_cert:
+        description: File with the certificate of the CA that clients trust.
+        type: path
+        required: true
+      ssl_cert:
+        description: File with the login's own certificate, where the server asks for one.
+        type: path
+      ssl_key:
+        description: File with the key of that certificate.
+        type: path
   fail_on_deviation:
-    description: Whether the module fails when a role may do more or less than declared. The result is complete in either case.
+    description: >-
+      Whether the module fails when a role may do more or less than declared, or a login is not as it should be. The result is complete in either
+      case.
     type: bool
     default: true
 notes:
@@ -180,6 +226,19 @@ undecided:
   type: list
   elements: str
   sample: []
+came_in:
+  description: Which of O(logins) came in with TLS and were turned away without.
+  returned: always
+  type: list
+  elements: str
+  sample: [auth_service, readonly_user]
+login_problems:
+  description: What is wrong with others of O(logins), as sentences.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - "authdb: auth_service comes in without TLS: run site.yml --tags instance, which puts the declared pg_hba.conf in force."
 statements:
   description: How many statements were sent in a role's name.
   returned: always
@@ -217,12 +276,29 @@ def main() -> None:
             },
         },
         hba={"type": "list", "elements": "dict", "default": []},
+        logins={
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "name": {"type": "str", "required": True},
+                "password": {"type": "str", "required": True, "no_log": True},
+                "database": {"type": "str", "required": True},
+                "host": {"type": "str", "required": True},
+                "address": {"type": "str", "required": True},
+                "port": {"type": "int", "default": 5432},
+                "ca_cert": {"type": "path", "required": True},
+                "ssl_cert": {"type": "path"},
+                "ssl_key": {"type": "path", "no_log": False},
+            },
+        },
         fail_on_deviation={"type": "bool", "default": True},
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     result = run(module)
-    if module.params["fail_on_deviation"] and result["deviations"]:
-        module.fail_json(msg=" ".join(each["line"] for each in result["deviations"]), **result)
+    lines = [*(each["line"] for each in result["deviations"]), *result["login_problems"]]
+    if module.params["fail_on_deviation"] and lines:
+        module.fail_json(msg=" ".join(lines), **result)
     module.exit_json(changed=False, **result)
 
 

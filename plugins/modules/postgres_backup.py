@@ -16,15 +16,24 @@ description:
     another cluster.
   - O(state=taken) takes a backup. A differential or incremental one becomes a full one where there is none yet.
   - O(state=archived) waits until a WAL file is in the repository. The server's own view is none of one repository alone where it archives into two.
+  - O(state=checked) reads every file of the repository, and of the dumps, and compares it with what was written. It looks for the WAL that each backup
+    needs from its begin to its end, and for all WAL since the newest one, which pgBackRest's own C(verify) does not miss. What is damaged, or lacks its
+    WAL, is noted in the catalogue, and beside the dumps, until a check finds it whole again - retention, the choice of the backup to restore and
+    M(ai_micro.postgres.postgres_backup_info) know it from there.
   - O(state=expired) removes what is older than wanted. A full backup goes with those that build on it, unless one of them is among the last
-    O(generations) that were verified, or carries the annotation C(keep). Of what is older than O(full_days), the newest stays, since WAL leads from it to
-    the first moment of those days.
+    O(generations) that were verified and are not damaged, or carries the annotation C(keep). Of what is older than O(full_days), the newest stays,
+    since WAL leads from it to the first moment of those days. WAL that leads on from a backup is kept for O(wal_days); older backups keep
+    what they need to be whole, so that each can be restored to its own end.
 requirements:
   - the docker command on the host that runs the module
+  - A backup that takes long is watched by an action plugin, which says each O(progress) seconds how far it is.
 attributes:
+  action:
+    support: full
+    description: With O(state=taken), an action plugin has the module run as a job of the host and prints how far it is.
   check_mode:
     support: full
-    description: Says whether a stanza would be created or a backup taken, and does neither.
+    description: Says whether a stanza would be created or a backup taken, and does neither; a check reads everything and notes nothing.
   diff_mode:
     support: none
     description: A backup has no state before.
@@ -48,9 +57,10 @@ options:
       - V(ready) has the stanza there.
       - V(taken) takes a backup now.
       - V(archived) waits for O(wal).
+      - V(checked) reads what is there.
       - V(expired) removes what is too old, and the records of what is not there any more.
     type: str
-    choices: [ready, taken, archived, expired]
+    choices: [ready, taken, archived, checked, expired]
     default: ready
   system_identifier:
     description: The cluster's system identifier; a stanza of another one is refused.
@@ -64,6 +74,12 @@ options:
     type: str
     choices: [full, diff, incr]
     default: incr
+  progress:
+    description:
+      - Seconds between two lines that say how far the backup is with O(state=taken); one that is taken sooner is not spoken of.
+      - V(0) says nothing, and has the module run like any other one.
+    type: int
+    default: 30
   annotations:
     description: Words to remember with the backup, shown by C(pgbackrest info). One that is named C(keep) keeps the backup until somebody removes it.
     type: dict
@@ -76,12 +92,21 @@ options:
     type: int
     default: 3600
   catalog:
-    description: Directory of the host with the records of verified backups, with O(state=expired).
+    description: Directory of the host with the records of verified and of damaged backups, with O(state=checked) and O(state=expired).
+    type: path
+  dumps:
+    description: Directory of the host with the dumps of M(ai_micro.postgres.postgres_dump), with O(state=checked); without it none are read.
     type: path
   full_days:
     description: Days that full backups are kept, with O(state=expired).
     type: int
     default: 30
+  wal_days:
+    description:
+      - Days of which any moment can be restored, with O(state=expired). WAL goes with the last full backup that leads to one of them; that which leads
+        on from the newest verified one stays whatever its age.
+      - Without it, WAL is kept as long as full backups.
+    type: int
   generations:
     description: How many verified full backups are kept however old they are, with O(state=expired).
     type: int
@@ -91,6 +116,14 @@ seealso:
 """
 
 EXAMPLES = r"""
+- name: Read every file of the repository
+  ai_micro.postgres.postgres_backup:
+    container: ai-micro-postgres
+    stanza: ai-micro-postgres
+    state: checked
+    catalog: /var/backups/ai-micro-postgres/catalog
+    dumps: /var/backups/ai-micro-postgres/dumps
+
 - name: Have the repository ready
   ai_micro.postgres.postgres_backup:
     container: ai-micro-postgres
@@ -113,6 +146,23 @@ expired:
   type: list
   elements: str
   sample: [20261025-234256F]
+damaged:
+  description: Labels of the backups of which a file is not as it was written, or which lack WAL from their begin to their end.
+  returned: with O(state=checked)
+  type: list
+  elements: str
+  sample: []
+damaged_dumps:
+  description: Labels of the dumps of which a file is not what was written.
+  returned: with O(state=checked)
+  type: list
+  elements: str
+  sample: []
+verdict:
+  description: What is wrong with the repository, backups or WAL, and what to do, as a sentence that lacks its subject; empty where nothing is.
+  returned: with O(state=checked)
+  type: str
+  sample: ""
 backup:
   description: The backup that was taken; sizes in bytes, times in seconds since 1970, its duration in seconds.
   returned: with O(state=taken), out of check mode
@@ -127,9 +177,10 @@ backup:
     repository_size: 2842432
     damaged: false
     annotations: {}
+    timeline: 1
 backups:
   description: How many backups the stanza holds.
-  returned: with every other O(state) than V(archived)
+  returned: with every other O(state) than V(archived) and V(checked)
   type: int
   sample: 1
 """
@@ -139,19 +190,32 @@ import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _dumps
+from ansible_collections.ai_micro.postgres.plugins.module_utils._damaged import note_damaged, read_damaged
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
     NO_STANZA,
     Stanza,
     command,
+    damaged_labels,
     failure,
     read_info,
     shown,
     taken,
     unusable,
     usable,
+    verdict,
     wal_words,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._retention import judge
+from ansible_collections.ai_micro.postgres.plugins.module_utils._wal_chain import (
+    broken_off,
+    gaps,
+    invalid_files,
+    lacking,
+    listing_words,
+    read_listing,
+    sentence,
+)
 
 # More than there ever are: what is removed is named, and pgBackRest's own rule shall remove nothing else.
 EVERY = 9999999
@@ -202,13 +266,24 @@ def ready(module: AnsibleModule, found: Stanza) -> bool:
     return True
 
 
+def served_timeline(catalog: str) -> int:
+    """Read which timeline the role has noted as the one that is served; 0 where there is no note."""
+    path = os.path.join(catalog, "served_timeline")
+    if not os.path.isfile(path):
+        return 0
+    with open(path, encoding="ascii") as file:
+        return int(file.read())
+
+
 def expire(module: AnsibleModule, found: Stanza) -> list[str]:
     """Remove what is too old, with its WAL and its records, and say what it was."""
     given = module.params
     records = os.path.join(given["catalog"], "verified")
     names = os.listdir(records) if os.path.isdir(records) else []
     verified = {name[: -len(".json")] for name in names if name.endswith(".json")}
-    verdict = judge(found.backups, verified, int(time.time()), given["full_days"], given["generations"])
+    damaged = read_damaged(given["catalog"])
+    limits = (given["full_days"], given["generations"], damaged, given["wal_days"], served_timeline(given["catalog"]))
+    verdict = judge(found.backups, verified, int(time.time()), *limits)
     if module.check_mode:
         return verdict.outdated
     for label in verdict.outdated:
@@ -223,6 +298,47 @@ def expire(module: AnsibleModule, found: Stanza) -> list[str]:
         for label in verified - {backup.label for backup in now.backups}:
             os.remove(os.path.join(records, f"{label}.json"))
     return verdict.outdated
+
+
+def look_for_wal(module: AnsibleModule, log: str) -> tuple[list[str], list[str]]:
+    """Look for the WAL that the backups need: the labels of those that lack some, and what to say of that."""
+    now = look(module)
+    if not now.backups:
+        return [], []
+    words = listing_words(module.params["stanza"], now.archive)
+    # Of files that are archived side by side, the later may be there first: what the second look finds was on its way.
+    listings = [read_listing(call(module, *words, doing="list WAL")) for _look in range(2)]
+    whole = set().union(*listings) - invalid_files(log)
+    lost = lacking(now.backups, now.archive, whole)
+    return list(lost), gaps(lost, now.backups[-1].label, broken_off(now.backups, now.archive, whole))
+
+
+def check(module: AnsibleModule) -> dict[str, Any]:
+    """Read every file, note which backups and dumps are damaged, and return them."""
+    given = module.params
+    # Which WAL is not as it was written is told by the log alone.
+    words = ("--repo=1", "--output=text", "--log-level-stderr=info", "verify")
+    code, output, errors = module.run_command(command(given["container"], given["stanza"], given["config"], *words))
+    found, said = damaged_labels(output), verdict(code, output, errors)
+    if code == 0:
+        lost, missed = look_for_wal(module, errors)
+        found, said = [*found, *lost], sentence(said, missed)
+    # Where it did not come to an end, it knows nothing of what it has not read; and what another run has removed meanwhile is not damaged.
+    known = found if code == 0 else [*found, *read_damaged(given["catalog"])]
+    there = {each.label for each in look(module).backups} if known else set()
+    found = sorted(there.intersection(found))
+    changed = note_damaged(given["catalog"], sorted(there.intersection(known)), module.check_mode)
+    bad = []
+    for generation in _dumps.read_generations(given["dumps"]) if given["dumps"] else []:
+        files, noted = _dumps.check(given["dumps"], generation, module.check_mode)
+        changed = changed or noted
+        bad += [generation.label] if files else []
+    return {
+        "changed": changed,
+        "damaged": found,
+        "damaged_dumps": bad,
+        "verdict": said,
+    }
 
 
 def wait_for_wal(module: AnsibleModule) -> None:
@@ -266,23 +382,39 @@ def main() -> None:
             "container": {"type": "str", "required": True},
             "stanza": {"type": "str", "required": True},
             "config": {"type": "str", "default": ""},
-            "state": {"type": "str", "choices": ["ready", "taken", "archived", "expired"], "default": "ready"},
+            "state": {
+                "type": "str",
+                "choices": ["ready", "taken", "archived", "checked", "expired"],
+                "default": "ready",
+            },
             "system_identifier": {"type": "str"},
             "accept": {"type": "str", "default": ""},
             "type": {"type": "str", "choices": ["full", "diff", "incr"], "default": "incr"},
+            "progress": {"type": "int", "default": 30},
             "annotations": {"type": "dict", "default": {}},
             "wal": {"type": "str"},
             "timeout": {"type": "int", "default": 3600},
             "catalog": {"type": "path"},
+            "dumps": {"type": "path"},
             "full_days": {"type": "int", "default": 30},
+            "wal_days": {"type": "int"},
             "generations": {"type": "int", "default": 2},
         },
-        required_if=[("state", "expired", ["catalog"]), ("state", "archived", ["wal"])],
+        required_if=[
+            ("state", "expired", ["catalog"]),
+            ("state", "checked", ["catalog"]),
+            ("state", "archived", ["wal"]),
+        ],
         supports_check_mode=True,
     )
     if module.params["state"] == "archived":
         wait_for_wal(module)
         module.exit_json(changed=False)
+    if module.params["state"] == "checked":
+        try:
+            module.exit_json(**check(module))
+        except OSError as error:
+            module.fail_json(msg=f"What was found cannot be noted: {error.filename}: {error.strerror}.")
     found = look(module)
     result: dict[str, Any] = {"changed": ready(module, found), "backups": len(found.backups)}
     if module.params["state"] == "taken":
@@ -292,9 +424,9 @@ def main() -> None:
     elif module.params["state"] == "expired":
         try:
             result["expired"] = expire(module, found)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             module.fail_json(
-                msg=f"The catalogue {module.params['catalog']} cannot be tidied: {error.filename}: {error.strerror}."
+                msg=f"The catalogue {module.params['catalog']} cannot be tidied ({error}): correct or remove the file that it names."
             )
         result["changed"] = result["changed"] or bool(result["expired"])
     module.exit_json(**result)

@@ -83,7 +83,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 backups:
-  description: The backups, oldest first; sizes in bytes, times in seconds since 1970, age and duration in seconds, and when each was verified.
+  description: >-
+    The backups, oldest first; sizes in bytes, times in seconds since 1970, age and duration in seconds, and when each was verified. One that
+    the last check has found damaged (M(ai_micro.postgres.postgres_backup), C(state=checked)) is so here, and is verified no more.
   returned: always
   type: list
   elements: dict
@@ -98,6 +100,7 @@ backups:
       repository_size: 2842432
       damaged: false
       annotations: {}
+      timeline: 1
       verified_at: "2026-11-25T23:43:20Z"
 offsite:
   description: Whether the off-site repository can be read, why not, and its backups as in RV(backups); nothing where there is none.
@@ -149,7 +152,9 @@ schedule:
       ended: "2026-11-22T01:02:59+00:00"
       status: 0
 rpo_seconds:
-  description: Seconds of work that would be lost with the host now, 0 where all that was written is in the repository.
+  description:
+    - Seconds of work that would be lost with the host now, 0 where all that was written is in the repository. What the open WAL file may hold is no older
+      than C(archive_timeout); where a closed one is missing, it is all since the last that was archived.
   returned: always
   type: int
   sample: 12
@@ -174,16 +179,19 @@ warnings_found:
 import json
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _drills, _dumps, _schedule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
     Limits,
+    known,
     newest_verified,
     offsite_warnings,
     warnings,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._damaged import read_damaged
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
     Backup,
     command,
@@ -193,24 +201,14 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     unusable,
     usable,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._rpo import ARCHIVER_SQL, rpo_seconds
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec, session
 
-# Right after a switch, a WAL file holds nothing but its header of 40 bytes.
-ARCHIVER_SQL = """
-SELECT COALESCE(last_archived_wal, '') AS last_archived_wal, COALESCE(last_failed_wal, '') AS last_failed_wal,
-       COALESCE(last_failed_time > COALESCE(last_archived_time, '-infinity'), false) AS failing,
-       CASE WHEN pg_catalog.mod(pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_insert_lsn(), '0/0'),
-                                pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size'))) <= 40 THEN 0
-            ELSE pg_catalog.floor(EXTRACT(EPOCH FROM pg_catalog.clock_timestamp()
-                                          - COALESCE(last_archived_time, stats_reset)))::int END AS rpo_seconds
-FROM pg_catalog.pg_stat_archiver
-"""
 
-
-def read_records(catalog: str) -> dict[str, dict[str, Any]]:
+def read_records(catalog: str) -> dict[str, Mapping[str, Any]]:
     """Read what was verified, by the backup's label."""
     directory = os.path.join(catalog, "verified")
-    found = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
         if name.endswith(".json"):
             with open(os.path.join(directory, name), encoding="utf-8") as file:
@@ -239,7 +237,7 @@ def waiting_wal(directory: str) -> int:
     return len(os.listdir(directory)) if directory and os.path.isdir(directory) else 0
 
 
-def listed(backups: list[Backup], records: dict[str, dict[str, Any]], now: int) -> list[dict[str, Any]]:
+def listed(backups: list[Backup], records: Mapping[str, Mapping[str, Any]], now: int) -> list[dict[str, Any]]:
     """Give backups as the module returns them."""
     return [
         {**shown(each), "age": now - each.ended, "verified_at": records.get(each.label, {}).get("verified_at")}
@@ -274,11 +272,14 @@ def main() -> None:
     given = module.params
     found = read_info(ask(module, "info", "--output=json"), given["stanza"])
     with session(module, "postgres", readonly=True) as opened:
-        archiver = opened.query(ARCHIVER_SQL)[0]
+        archiver = dict(opened.query(ARCHIVER_SQL)[0])
+    archiver["rpo_seconds"] = rpo_seconds(archiver)
     far = given["offsite_config"]
     try:
         records = read_records(given["catalog"])
+        damaged = read_damaged(given["catalog"])
         far_records = read_records(os.path.join(given["catalog"], "offsite"))
+        far_damaged = read_damaged(os.path.join(given["catalog"], "offsite"))
         generations = _dumps.read_generations(given["dumps"]) if given["dumps"] else []
         drills = _drills.read_history(os.path.join(given["catalog"], "drills.jsonl"))
         jobs = _schedule.read_jobs(given["runner"]) if given["runner"] else []
@@ -289,11 +290,13 @@ def main() -> None:
         )
     now = int(time.time())
     limits = Limits(given["max_age"], given["max_rpo"])
+    backups, records = known(found.backups, records, damaged)
     away, silence = look_offsite(module, far) if far else ([], "")
-    verified = newest_verified(found.backups, records)
+    away, far_records = known(away, far_records, far_damaged)
+    verified = newest_verified(backups, records)
     # That the schedule has stopped is said by itself.
-    awaited = not found.backups and any(job.name in ("full", "incr") for job in jobs)
-    good = [each for each in found.backups if each.label in records]
+    awaited = not backups and any(job.name in ("full", "incr") for job in jobs)
+    good = [each for each in backups if each.label in records]
     done = {
         "full": max((each.ended for each in good if each.type == "full"), default=0),
         "incr": max((each.ended for each in good), default=0),
@@ -302,7 +305,7 @@ def main() -> None:
     }
     module.exit_json(
         changed=False,
-        backups=listed(found.backups, records, now),
+        backups=listed(backups, records, now),
         offsite={"usable": not silence, "message": silence, "backups": listed(away, far_records, now)} if far else None,
         dumps=[_dumps.shown(each, now) for each in generations],
         drill=_drills.summary(drills),
@@ -312,7 +315,7 @@ def main() -> None:
         rto_seconds=verified["restored_in"] if verified else None,
         last_archived_wal=archiver["last_archived_wal"],
         warnings_found=[
-            *warnings(found.backups, records, archiver, now, limits, awaited),
+            *warnings(backups, records, archiver, now, limits, awaited),
             *(offsite_warnings(away, silence, waiting, far_records, now, limits) if far and not awaited else []),
             *_dumps.warnings(generations, given["dumps"] or ""),
             *_drills.warnings(drills),

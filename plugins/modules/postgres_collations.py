@@ -14,7 +14,8 @@ description:
     without a word. PostgreSQL 15 and newer notes the version with each database and collation and warns when it differs.
   - This module finds what differs, runs C(REINDEX) on the indexes that depend on it and on no other, and then notes the new version
     (C(ALTER DATABASE … REFRESH COLLATION VERSION), C(ALTER COLLATION … REFRESH VERSION)).
-  - Versions are noted after the indexes were built, so a run that is cut short is made good by the next.
+  - All of a database is one transaction, so that its indexes and its notes always belong together. One that is cut short leaves both as they were, and
+    is made good by the next, or by the old system that serves the cluster again. Until its end the old indexes keep their space on the disk.
   - C(REINDEX) locks an index's table against writing, so this belongs where no client is connected.
   - A table that is partitioned by ranges of text, and a check constraint that compares text, are not looked at.
 extends_documentation_fragment:
@@ -126,8 +127,11 @@ def statements(opened: Session, found: dict[str, Any]) -> list[str]:
 
 
 def refresh(module: AnsibleModule, found: dict[str, Any]) -> list[str]:
-    """Bring one database in order, or say what that would take."""
-    with session(module, found["name"], autocommit=True) as opened:
+    """Bring one database in order, or say what that would take.
+
+    All or nothing: where only some indexes were built again, the noted version would be wrong of them or of the others.
+    """
+    with session(module, found["name"]) as opened:
         needed = statements(opened, found)
         for statement in [] if module.check_mode else needed:
             run(module, opened, statement)

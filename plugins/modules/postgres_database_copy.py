@@ -54,6 +54,13 @@ options:
     description: Size in bytes of a table up to which rows are compared; of a larger one they are counted.
     type: int
     default: 1073741824
+  disk:
+    description: Directory of the host that the data of the server that gets it lies below; without it nobody looks whether the database fits there.
+    type: path
+  reserve_mb:
+    description: Megabytes that have to stay free on O(disk) beside the database.
+    type: int
+    default: 1024
 seealso:
   - module: ai_micro.postgres.postgres_database_exchange
 """
@@ -122,6 +129,9 @@ def copy(module: AnsibleModule, server: Session, name: str) -> dict[str, Any]:
         _beside.drop(server, left)
     source_server = Elsewhere(module, given["source_socket"])
     with closing(open_session(source_server, given["database"], autocommit=True)) as source:
+        lack = _beside.lack_of_room(source, given["database"], given["disk"], given["reserve_mb"])
+        if lack:
+            raise StreamError(lack)
         _beside.create(server, source, name)
         try:
             pump(
@@ -155,6 +165,8 @@ def main() -> None:
         database={"type": "str", "required": True},
         stamp={"type": "str", "required": True},
         hash_up_to={"type": "int", "default": 1073741824},
+        disk={"type": "path"},
+        reserve_mb={"type": "int", "default": 1024},
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     database, stamp = module.params["database"], module.params["stamp"]

@@ -59,6 +59,13 @@ options:
     description: Size in bytes of a table up to which the rows of dump and server are compared; of a larger one they are counted.
     type: int
     default: 1073741824
+  disk:
+    description: Directory of the host that the server's data lies below; without it nobody looks whether the restored database fits there.
+    type: path
+  reserve_mb:
+    description: Megabytes that have to stay free on O(disk) beside the restored database.
+    type: int
+    default: 1024
   keep_days:
     description: Days after which dumps are removed.
     type: int
@@ -167,6 +174,9 @@ def check(module: AnsibleModule, path: str, entry: dict[str, Any]) -> None:
     with closing(open_session(module, "postgres", autocommit=True)) as server:
         _beside.drop(server, CHECKED)
         with closing(open_session(module, database, autocommit=True)) as source:
+            lack = _beside.lack_of_room(source, database, module.params["disk"], module.params["reserve_mb"])
+            if lack:
+                raise DumpError(lack)
             _beside.create(server, source, CHECKED)
             try:
                 with feeding(inside(module.params["container"], *words)) as sink:
@@ -266,6 +276,8 @@ def main() -> None:
         passphrase={"type": "str", "required": True, "no_log": True},
         restore_point={"type": "str", "default": ""},
         hash_up_to={"type": "int", "default": 1073741824},
+        disk={"type": "path"},
+        reserve_mb={"type": "int", "default": 1024},
         keep_days={"type": "int", "default": 14},
         keep_generations={"type": "int", "default": 3},
     )

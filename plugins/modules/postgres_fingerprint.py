@@ -39,7 +39,9 @@ options:
     description: Name of the moment; without it the databases are read one after the other and nothing is locked.
     type: str
   lock_timeout:
-    description: How long a writer is waited for, in PostgreSQL's units, before the locks are given back.
+    description:
+      - How long writers are waited for, all tables of all databases together, in PostgreSQL's units, before the locks are given back.
+      - Other writers wait as long. V(0) sets no limit.
     type: str
     default: 2s
   attempts:
@@ -148,6 +150,8 @@ def main() -> None:
     def opened(database: str) -> Session:
         return open_session(module, database, autocommit=True)
 
+    if given["attempts"] < 1:
+        module.fail_json(msg=f"attempts is {given['attempts']}: give 1 or more, since a moment without locks is none.")
     known = (given["expected"] or {}).get("databases", {})
     first = given["databases"][0]
 

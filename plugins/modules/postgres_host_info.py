@@ -117,6 +117,7 @@ host:
     addresses: [127.0.0.1, "::1", 192.0.2.10]
     codename: bookworm
     cpus: 4
+    huge_pages: {kept: true, limit: 3670, size_kb: 2048, writable: true}
     euid: 0
     id: debian
     memory_bytes: 25282142208
@@ -138,7 +139,7 @@ docker:
   description: >-
     The Docker Engine. C(enabled) says whether systemd starts it at boot (true where there is no systemd); C(error) says in
     one clause why it does not answer; C(daemon_config) is the content of its configuration file, C(daemon_config_error) why
-    that cannot be read; C(containers) names all containers, C(other_containers) those that run beside the instance's;
+    that cannot be read; C(containers) names all containers, C(other_containers) those that run beside the instance's, C(networks) all networks;
     C(free_bytes) is what is free below its root directory.
   returned: success
   type: dict
@@ -152,6 +153,7 @@ docker:
     error: ""
     free_bytes: 85899345920
     installed: true
+    networks: [ai-micro, bridge, host, none]
     other_containers: []
     root_dir: /var/lib/docker
     version: 20.10.24+dfsg1
@@ -231,6 +233,35 @@ logins:
   returned: success
   type: dict
   sample: {auth_service: auth_service_2}
+restores:
+  description: >-
+    The journal of restores, by the volume that each has kept. C(state) is C(swapped) where the volume holds what playbooks/restore_undo.yml brings
+    back, C(unused) where it never was served, C(empty) where nothing was served before, C(prepared) while the two data change places.
+  returned: success
+  type: dict
+  sample:
+    ai-micro-postgres_kept_20261125t140000:
+      doing: restore
+      inodes: {kept: 1310801, volume: 1310722}
+      served: true
+      state: swapped
+      time: "2026-11-25 14:00:12 UTC"
+      volume: ai-micro-postgres_postgres_data
+interrupted:
+  description: >-
+    What became of an exchange of volumes that a run was cut short in, or null. C(exchanged) is null where the directories do not tell; C(state) is
+    what the journal is to say, C(goes_back) whether playbooks/restore_undo.yml still has something to do.
+  returned: success
+  type: dict
+  sample:
+    doing: restore
+    exchanged: false
+    goes_back: false
+    kept: ai-micro-postgres_kept_20261125t140000
+    message: The restore of 2026-11-25 14:00:12 UTC was cut short before its data took the place of the old ...
+    served: true
+    state: unused
+    time: "2026-11-25 14:00:12 UTC"
 scheduled:
   description: Whether the host runs playbooks of this instance by itself, as the directory says.
   returned: success
@@ -269,7 +300,7 @@ import time
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_micro.postgres.plugins.module_utils import _host
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _host, _restores
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_api import DockerReader, DockerUnavailable
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_objects import (
     bridge_gateway,
@@ -312,6 +343,7 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
         "bridge_gateway": "",
         "containers": [],
         "other_containers": [],
+        "networks": [],
         "daemon_config": config,
         "daemon_config_error": config_error,
     }
@@ -329,6 +361,7 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
             reader.get(f"/containers/{row['Id']}/json") for row in rows.values() if mounts(row, params["volume"])
         ]
         network = reader.get(f"/networks/{params['network']}")
+        docker["networks"] = sorted(row["Name"] for row in reader.get("/networks") or [])
         docker["answers"] = True
     except DockerUnavailable as error:
         docker["error"] = str(error)
@@ -363,6 +396,21 @@ def look_at_certificate(paths: Optional[dict[str, str]]) -> Optional[dict[str, A
     from ansible_collections.ai_micro.postgres.plugins.module_utils import _certificate
 
     return _certificate.look_at_certificate(paths) if _certificate.HAS_CRYPTOGRAPHY else None
+
+
+def look_at_interrupted(params: dict[str, Any], restores: dict[str, Any]) -> Optional[dict[str, Any]]:
+    """Say what became of an exchange of volumes that was cut short, where there is one."""
+    kept = _restores.interrupted(restores)
+    if not kept:
+        return None
+    found: dict[str, Optional[int]] = {}
+    try:
+        reader = DockerReader(params["docker_socket"])
+        for name, volume in (("volume", restores[kept]["volume"]), ("kept", kept)):
+            found[name] = _host.inode((reader.get(f"/volumes/{volume}") or {}).get("Mountpoint", ""))
+    except DockerUnavailable:
+        found = {}
+    return _restores.judge(restores, kept, found)
 
 
 def name_listeners(port: int, publishers: dict[int, str], own: list[str]) -> list[dict[str, str]]:
@@ -416,12 +464,19 @@ def main() -> None:
         seen = look_at_docker(params)
     publishers = seen.pop("publishers", {})
     remembered = {}
-    for name in ("identity", "adoption", "logins"):
+    for name in ("identity", "adoption", "logins", "restores"):
         remembered[name], error = read_json(os.path.join(params["directory"], f"{name}.json"))
         if error:
             module.fail_json(
                 msg=f"{error}; restore it from a backup of {params['directory']}, or move it away to be asked again."
             )
+    try:
+        interrupted = look_at_interrupted(params, remembered["restores"])
+    except (KeyError, TypeError, ValueError):
+        module.fail_json(
+            msg=f"{params['directory']}/restores.json is not as restores write it: correct it, or move it away, and the volumes that it names "
+            "are no longer gone back to."
+        )
     own = [params["container"], *((seen["volume"] or {}).get("holders") or [])]
     module.exit_json(
         changed=False,
@@ -432,6 +487,7 @@ def main() -> None:
             "service_manager": _host.service_manager(),
             "memory_bytes": _host.memory_bytes(),
             "cpus": _host.cpus(),
+            "huge_pages": _host.huge_pages(params["container"]),
         },
         packages=_host.packages(params["packages"]),
         python=_host.python_libraries(params["python_libraries"]),
@@ -439,6 +495,7 @@ def main() -> None:
         restricted=os.path.exists(os.path.join(params["directory"], "firewall", "firewall.sh")),
         certificate=look_at_certificate(params["certificate"]),
         listeners=name_listeners(params["port"], publishers, own),
+        interrupted=interrupted,
         **remembered,
         **seen,
     )

@@ -176,6 +176,13 @@ options:
         gives the same hash, nothing was changed, and nothing is read again but the rows that O(rows) asks for.
     type: path
     default: ~/.cache/ai_micro.postgres
+  restore_point:
+    description:
+      - Name that the moment right before the first statement of O(state=present) gets in the WAL, so that a backup can be recovered to it. It is given
+        once, however many databases change, and not at all where none does.
+      - Needs a superuser, or the privilege to execute C(pg_create_restore_point).
+    type: str
+    default: ""
 author:
   - ai-micro-service team (@ai-micro-service)
 extends_documentation_fragment:
@@ -278,6 +285,11 @@ diff:
   sample:
     before: ""
     after: "column documents.category\n"
+restore_point:
+  description: O(restore_point), where a moment was named by it; empty where nothing was changed.
+  returned: always
+  type: str
+  sample: ""
 fingerprint:
   description: Hash of the declared schema; two definitions that make the same schema have the same.
   returned: without O(databases)
@@ -342,13 +354,13 @@ class Part:
         self.params = {**module.params, **given}
 
     def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
-        raise Ended({"changed": False, "in_sync": False, **kwargs, "failed": True, "msg": msg})
+        raise Ended({"changed": False, "in_sync": False, "restore_point": "", **kwargs, "failed": True, "msg": msg})
 
 
-def compare_part(module: AnsibleModule, given: dict[str, Any]) -> dict[str, Any]:
-    """Give the result of one of several databases, failed or not."""
+def compare_part(module: AnsibleModule, given: dict[str, Any], point: str) -> dict[str, Any]:
+    """Give the result of one of several databases, failed or not; C(point) names the moment before its first change, where none is named yet."""
     try:
-        found = run(Part(module, given), writing=not module.check_mode)
+        found = run(Part(module, {**given, "restore_point": point}), writing=not module.check_mode)
     except Ended as ended:
         found = ended.args[0]
     return {"login_db": given["login_db"], **found}
@@ -358,10 +370,15 @@ def compare_parts(module: AnsibleModule) -> dict[str, Any]:
     """Give the result of several databases, which has failed if one of them has."""
     unready = look(module, module.params["databases"])
     left_out = [*unready.absent, *unready.unsettled]
-    found = [compare_part(module, given) for given in module.params["databases"] if given["login_db"] not in left_out]
+    found, named = [], ""
+    for given in module.params["databases"]:
+        if given["login_db"] not in left_out:
+            found.append(compare_part(module, given, "" if named else module.params["restore_point"]))
+            named = named or found[-1]["restore_point"]
     result: dict[str, Any] = {
         "changed": any(part["changed"] for part in found),
         "in_sync": not left_out and all(part["in_sync"] for part in found),
+        "restore_point": named,
         "databases": found,
         **unready._asdict(),
         "diff": [
@@ -401,6 +418,7 @@ def main() -> None:
         lock_timeout={"type": "str", "default": "5s"},
         statement_timeout={"type": "str", "default": "0"},
         cache_directory={"type": "path", "default": "~/.cache/ai_micro.postgres"},
+        restore_point={"type": "str", "default": ""},
     )
     module = AnsibleModule(
         argument_spec=spec,

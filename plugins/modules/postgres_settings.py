@@ -144,16 +144,23 @@ SELECT max((pg_catalog.pg_stat_file(path, true)).modification) <= pg_catalog.pg_
           FROM unnest(ARRAY['config_file', 'hba_file', 'ident_file', 'ssl_cert_file', 'ssl_ca_file']) name) place
  WHERE path <> ''
 """
+# What settings are read from, ALTER SYSTEM's file and included ones among them.
+SETTINGS_LOADED = """
+SELECT max((pg_catalog.pg_stat_file(path, true)).modification) <= pg_catalog.pg_conf_load_time() AS loaded
+  FROM (SELECT sourcefile FROM pg_catalog.pg_file_settings
+        UNION SELECT current_setting('config_file')
+        UNION SELECT current_setting('data_directory') || '/postgresql.auto.conf') AS file (path)
+"""
 RELOAD = "SELECT pg_reload_conf()"
 RELOAD_TIMEOUT = 10.0
 
 
-def is_loaded(server: Session) -> Optional[bool]:
+def is_loaded(server: Session, query: str) -> Optional[bool]:
     """Whether no file is newer than the last reload; only who may look at files knows."""
     (allowed,) = server.query(MAY_LOOK)
     if not allowed["may"]:
         return None
-    (found,) = server.query(LOADED)
+    (found,) = server.query(query)
     return bool(found["loaded"])
 
 
@@ -167,8 +174,9 @@ def look(server: Session, wanted: dict[str, str]) -> Look:
     overrides: dict[str, list[str]] = {}
     for row in server.query(OVERRIDES):
         overrides.setdefault(row["name"], []).append(row["override"])
+    loaded = is_loaded(server, SETTINGS_LOADED)
     judged = [
-        judge(name, value, rows.get(name.lower()), files.get(name.lower(), ()), overrides.get(name.lower(), ()))
+        judge(name, value, rows.get(name.lower()), files.get(name.lower(), ()), overrides.get(name.lower(), ()), loaded)
         for name, value in wanted.items()
     ]
     return judged, sorted(row["name"] for row in rows.values() if row["pending_restart"])
@@ -236,7 +244,7 @@ def main() -> None:
         if queries and not module.check_mode:
             apply(server, queries)
             judged, pending = look(server, wanted)
-        loaded = is_loaded(server)
+        loaded = is_loaded(server, LOADED)
     pending = sorted({*pending, *(each["name"] for each in judged if each["status"] == NEEDS_RESTART)})
     for each in judged:
         del each["repair"]

@@ -74,7 +74,7 @@ RETURN = r"""
 problems:
   description: >-
     What is wrong, each with C(message) (one sentence) and C(check), one of V(missing), V(certificate), V(private_key), V(ca), V(key), V(chain),
-    V(expired), V(renew), V(ca_renew), V(names) and V(mode).
+    V(expired), V(ca_expired), V(renew), V(ca_renew), V(names) and V(mode).
   returned: success
   type: list
   elements: dict

@@ -85,24 +85,28 @@ def _created_set(name: str) -> Callable[[Any, dict[str, Any]], bool]:
 # By docker_container's own names of its options.
 COMPARISONS: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
     "cap_drop": _created_set("CapDrop"),
+    "capabilities": _created_set("CapAdd"),
     "command": _created("Cmd"),
-    # As with memory: without any declared, the container's are left alone.
+    "devices": lambda declared, look: declared == (look["container"]["created"]["Devices"] or []),
+    # Without any declared, docker_container leaves the container's alone.
     "etc_hosts": lambda declared, look: (
         not declared or _created_set("ExtraHosts")(map(":".join, declared.items()), look)
     ),
     "healthcheck": lambda declared, look: _healthcheck(declared) == _set(look["container"]["created"]["Healthcheck"]),
     "image": _same_image,
+    "ipc_mode": _created("IpcMode"),
     "labels": lambda declared, look: all(look["container"]["labels"].get(name) == declared[name] for name in declared),
     "log_driver": lambda declared, look: declared == look["container"]["created"]["LogConfig"]["Type"],
     "log_options": lambda declared, look: declared == look["container"]["created"]["LogConfig"]["Config"],
-    # Without a declared limit docker_container leaves the container's alone.
-    "memory": lambda declared, look: not declared or _created("Memory", human_to_bytes)(declared, look),
+    "memory": _created("Memory", human_to_bytes),
     "mounts": lambda declared, look: (
         _mounts([{_MOUNT[name]: value for name, value in mount.items()} for mount in declared])
         == _mounts(look["container"]["created"]["Mounts"])
     ),
     "name": lambda declared, look: bool(declared == look["container"]["name"]),
     "networks": _same_networks,
+    "pid_mode": _created("PidMode"),
+    "privileged": _created("Privileged"),
     "published_ports": _created("PortBindings", port_bindings),
     "read_only": _created("ReadonlyRootfs"),
     "restart_policy": lambda declared, look: bool(declared == look["container"]["restart_policy"]),
@@ -112,6 +116,7 @@ COMPARISONS: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
     "stop_timeout": _created("StopTimeout", int),
     "tmpfs": _created("Tmpfs", lambda declared: dict(item.split(":", 1) for item in declared)),
     "user": _created("User"),
+    "volumes": _created_set("Binds"),
 }
 
 

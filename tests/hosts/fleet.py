@@ -92,7 +92,8 @@ class Fleet:
     def inventory(self, example: str, hosts: Mapping[str, Mapping[str, Any]], **variables: Any) -> Path:
         """Take an example inventory over as an operator does: hosts of one's own, secrets in an encrypted vault.yml.
 
-        Variables that this network asks for (there is no registry) stand in a file of their own.
+        Variables that this network asks for (there is no registry) stand in a file of their own. The backups that the examples ask for
+        have tests of their own.
         """
         place = self.folder / example
         shutil.copytree(REPOSITORY / "inventories" / example, place, dirs_exist_ok=True)
@@ -100,7 +101,12 @@ class Fleet:
         content = {"postgres": {"hosts": dict(hosts), "vars": shared}}
         (place / "hosts.yml").write_text(json.dumps(content), encoding="utf-8")
         group = place / "group_vars" / "postgres"
-        local = {"postgres_image_source": "packages", "postgres_common_memory": "512m", **variables}
+        local = {
+            "postgres_image_source": "packages",
+            "postgres_common_memory": "512m",
+            "postgres_backup_enabled": False,
+            **variables,
+        }
         (group / "test.yml").write_text(json.dumps(local), encoding="utf-8")
         secrets = {
             "vault_postgres_common_superuser_password": SECRETS["postgres"],

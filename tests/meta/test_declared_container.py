@@ -11,9 +11,9 @@ from tests.meta.checkout import ROOT
 
 ROLE = ROOT / "roles" / "postgres_instance"
 # How it is asked, and nothing that a container has.
-MANNERS = {"pull", "networks_cli_compatible"}
+MANNERS = {"pull", "networks_cli_compatible", "comparisons", "recreate"}
 # Left alone where the inventory gives none.
-OPTIONAL = {"memory", "etc_hosts"}
+OPTIONAL = {"etc_hosts"}
 
 
 def load(path: str) -> Any:

@@ -72,6 +72,13 @@ for path in sys.argv[1:]:
 """
 
 
+def test_connection_files_are_written_as_soon_as_passwords_are_set() -> None:
+    """Whatever takes its time or fails after a change of passwords must not leave services with the old ones."""
+    tasks = docs.load(ROOT / "roles" / "postgres_databases" / "tasks" / "main.yml")
+    files = [task.get("ansible.builtin.import_tasks", "") for task in tasks]
+    assert files[files.index("access.yml") + 1] == "connections.yml"
+
+
 def test_no_mapping_says_a_key_twice() -> None:
     """Merged mappings count: Ansible warns of a key that comes over an anchor's and is said again, in each run."""
     files = [str(path) for top in ("roles", "playbooks") for path in sorted((ROOT / top).rglob("*.yml"))]

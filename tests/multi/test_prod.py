@@ -141,7 +141,12 @@ def test_split_inventory_gives_each_database_an_instance(fleet: Fleet, provision
     """Two instances on one host and one on another, beside the one that is there, which nothing touches."""
     places = {"authdb": ("a", 5441), "apidb": ("a", 5442), "admindb": ("b", 5441)}
     hosts = {
-        database: {**fleet.connection(host), "postgres_common_port": port} for database, (host, port) in places.items()
+        database: {
+            **fleet.connection(host),
+            "postgres_common_port": port,
+            "postgres_common_addresses": ["127.0.0.1", "bridge", fleet.address(host)],
+        }
+        for database, (host, port) in places.items()
     }
     split = fleet.inventory("split", hosts, postgres_common_image=f"{NAME}:pgvector-15")
     before = {name: started(fleet, name) for name in RELEASES}
@@ -151,10 +156,16 @@ def test_split_inventory_gives_each_database_an_instance(fleet: Fleet, provision
     first = fleet.play("site.yml", split, "-e", "site_serial=1")
     assert first.code == 0, first.report()
     unchanged(fleet.play("site.yml", split, "-e", "site_serial=1"))
-    for database, (host, _port) in places.items():
+    for database, (host, port) in places.items():
         container = f"{NAME}-{database}"
         names = fleet.sql(host, "SELECT datname FROM pg_database WHERE NOT datistemplate", container=container)
         assert set(names.split()) == {"postgres", database}
         fleet.hosts[host].exec("test", "-f", f"/etc/{container}/tls/ca.crt")
+        # A service on the other host finds it by what its file says.
+        elsewhere = next(name for name in RELEASES if name != host)
+        assert f"@{fleet.address(host)}:{port}/" in fleet.hosts[host].shell(f"cat /etc/{container}/services/*.env")
+        fleet.hosts[elsewhere].exec("pg_isready", "-q", "-h", fleet.address(host), "-p", str(port))
+    built = "SELECT amname FROM pg_class i JOIN pg_am a ON a.oid = i.relam WHERE i.relkind = 'i' AND amname = 'hnsw'"
+    assert fleet.sql(places["admindb"][0], built, "admindb", container=f"{NAME}-admindb") == "hnsw"
     assert {name: started(fleet, name) for name in RELEASES} == before
     unchanged(fleet.play("site.yml", provisioned))

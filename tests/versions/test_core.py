@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.site.instance import REPOSITORY, SUFFIX, Instance, run
+from tests.integration.site.instance import NETWORK, REPOSITORY, SUFFIX, Instance, run
 
 PORT = 25450
 
@@ -30,6 +30,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     made.remove()
     yield made
     made.remove()
+    run("docker", "network", "rm", NETWORK, check=False)
 
 
 def test_playbooks_pass_the_syntax_check() -> None:

@@ -49,6 +49,14 @@ DATABASES = {
 EXTENSIONS = {"authdb": {"uuid-ossp"}, "apidb": {"uuid-ossp"}, "admindb": {"uuid-ossp", "vector"}}
 
 
+def test_nobody_is_in_the_group_docker(host: Target) -> None:
+    """Who is in it is root: neither a member, nor an account that has it as its own group."""
+    _name, _password, number, members = host.check_output("getent group docker").strip().split(":")
+    assert members == ""
+    accounts = host.check_output("getent passwd").splitlines()
+    assert [account for account in accounts if account.split(":")[3] == number] == []
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_documented_command_works(host: Target, command: str) -> None:
     """The commands that people know from the old deployment."""

@@ -62,6 +62,7 @@ SELECT COALESCE((SELECT d.datname FROM pg_catalog.pg_database d
                    AND pg_catalog.has_database_privilege(d.oid, 'CONNECT')
                  ORDER BY d.datname LIMIT 1), pg_catalog.current_database()) AS name
 """
+POINT_SQL = "SELECT pg_catalog.pg_create_restore_point(%s)"
 
 
 class Run:
@@ -78,6 +79,8 @@ class Run:
         self._declared: Optional[Snapshot] = None
         self._actual: Optional[Snapshot] = None
         self.learnt = False
+        # The restore point before the first change, once there is one.
+        self.named = ""
         # Nothing of the live schema has changed since a run that found no difference.
         self.known = False
 
@@ -231,6 +234,9 @@ class Run:
             raise SchemaError(
                 f"The schema of database {self.target} changed while the plan was made, so nothing was done: run again."
             )
+        if self.params["restore_point"]:
+            writer.query(POINT_SQL, (self.params["restore_point"],))
+            self.named = self.params["restore_point"]
         apply(writer, steps, self.params["lock_timeout"], self.params["statement_timeout"])
         settle(writer)
         now = take_snapshot(writer)
@@ -302,8 +308,9 @@ def run(module: Module, writing: bool) -> dict[str, Any]:
                 job.apply(steps)
         except SchemaError as error:
             # Names may hold line breaks, a sentence does not.
-            module.fail_json(msg=" ".join(str(error).split()), **result)
+            module.fail_json(msg=" ".join(str(error).split()), **{**result, "restore_point": job.named})
         result["changed"] = True
+        result["restore_point"] = job.named
         result["queries"] = [text_of(step, job.target) for step in steps]
         return result
 
@@ -315,6 +322,7 @@ def outcome(job: Run, shown: Sequence[Drift], steps: Sequence[Step]) -> dict[str
         "drift": [entry(item, steps_for(item, shown, steps, job)) for item in shown],
         "queries": [],
         "diff": difference(shown),
+        "restore_point": job.named,
         "fingerprint": job.cache.fingerprint,
     }
 

@@ -3,11 +3,19 @@
 # with must not replace what is running.
 set -eu
 export PGDATA=/tmp/proof
+if [ ! -e /etc/postgresql-tls/server.crt ]; then
+    # The instance has no certificate yet.
+    mkdir /etc/postgresql-tls/private
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=proof \
+        -keyout /etc/postgresql-tls/private/server.key -out /etc/postgresql-tls/server.crt 2>/dev/null
+    cp /etc/postgresql-tls/server.crt /etc/postgresql-tls/ca.crt
+fi
 initdb --pgdata="$PGDATA" --username=postgres --auth=reject --no-sync --no-instructions >/dev/null
 if [ -e /run/adopted/postgresql.auto.conf ]; then
     cp /run/adopted/postgresql.auto.conf "$PGDATA/"
 fi
-/etc/postgresql-config/with_server.sh psql -X -q -A -t -v ON_ERROR_STOP=1 -U postgres -d postgres -c "
+# (By bash: the candidate may lie where nothing is executed.)
+bash /etc/postgresql-config/with_server.sh psql -X -q -A -t -v ON_ERROR_STOP=1 -U postgres -d postgres -c "
 LOAD 'vector';
 DO \$\$
 DECLARE fault text;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +57,7 @@ class Collection:
     server: Server
     db: str
     declared: dict[str, Any] = field(default_factory=lambda: dict(DECLARED))
+    lines: list[str] = field(default_factory=list)  # that the last call wrote to the target's log
 
     def sql(self, statement: Any, *params: Any) -> list[tuple[Any, ...]]:
         return self.server.sql(statement, *params, db=self.db)
@@ -72,7 +75,9 @@ class Collection:
         checked = ArgumentSpecValidator({**argument_spec(login_db=True), **module_options()}).validate(given)
         assert not checked.error_messages, checked.error_messages
         params = checked.validated_parameters
-        return run(Module(params), read_declaration(params), state, writing=state != "verified" and not check)
+        module = Module(params)
+        self.lines = module.lines
+        return run(module, read_declaration(params), state, writing=state != "verified" and not check)
 
     def drop(self) -> None:
         self.server.sql(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self.db)))
@@ -110,3 +115,23 @@ def make_template(server: Server, name: str) -> None:
     )
     server.sql("VACUUM ANALYZE langchain_pg_embedding", db=name)
     server.sql("VACUUM ANALYZE langchain_pg_collection", db=name)
+
+
+@contextmanager
+def template_database(server: Server, name: str, *statements: str) -> Iterator[str]:
+    """The database of make_template for the tests of a module, changed by statements."""
+    make_template(server, name)
+    for statement in statements:
+        server.sql(statement, db=name)
+    yield name
+    server.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def copied(server: Server, template: str, name: str) -> Iterator[Collection]:
+    """A copy of the template for one test."""
+    made = Collection(server, name)
+    made.drop()
+    server.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield made
+    made.drop()

@@ -112,10 +112,10 @@ def wait_for(made: Server, name: str) -> None:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Yield a server that was given by its socket, or one in a container that is removed afterwards."""
+def running_server(*settings: str) -> Iterator[Server]:
+    """Yield a server that was given by its socket, or one in a container that is removed afterwards; one with settings of its own is always that."""
     given = os.environ.get("AI_MICRO_TEST_PG_SOCKET")
-    if given:
+    if given and not settings:
         yield Server(given, int(os.environ.get("AI_MICRO_TEST_PG_PORT", "5432")))
         return
     image = os.environ.get("AI_MICRO_TEST_IMAGE", "")
@@ -139,6 +139,7 @@ def running_server() -> Iterator[Server]:
             ),
             *("--env", "POSTGRES_INITDB_ARGS=--no-sync --locale=C.UTF-8", image),
             *("-c", "fsync=off", "-c", "log_statement=all"),
+            *(word for setting in settings for word in ("-c", setting)),
         )
         try:
             assert started.returncode == 0, f"The server of {image} did not start:\n{started.stderr}"

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import datetime
 import json
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +15,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.langchain.clients import CLIENTS, try_all
+
 from .collections import DECLARED, DIMENSIONS, Collection, found, make_template
 from .conftest import ROOT, Server
 
-HERE = Path(__file__).parent / "clients"
 SERVICE = "admin_api_service"
 PASSWORD = "for-tests-ONLY-3"
-CLIENTS = ("langchain_postgres.PGVector", "langchain_postgres.PGVectorStore", "langchain_community.PGVector")
 COLLECTION = "collection_id uuid REFERENCES langchain_pg_collection (uuid) ON DELETE CASCADE"
 VECTOR = f"embedding vector({DIMENSIONS})"
 REMAKE = "DROP TABLE langchain_pg_embedding; CREATE TABLE {table} ({columns})"
@@ -72,23 +70,14 @@ VARIANTS: dict[str, str] = {
     "another_required_column_with_default": alter("ADD tenant text NOT NULL DEFAULT 'us'"),
     "without_custom_id": alter("DROP custom_id"),
     "half_precision": "DROP INDEX embedding_hnsw;" + alter(f"ALTER embedding TYPE halfvec({DIMENSIONS})"),
+    "another_schema": "CREATE SCHEMA other; ALTER TABLE langchain_pg_embedding SET SCHEMA other; "
+    f"ALTER TABLE langchain_pg_collection SET SCHEMA other; GRANT USAGE ON SCHEMA other TO {SERVICE}; "
+    f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA other TO {SERVICE}",
+    "column_always_on": alter("ADD always_on boolean NOT NULL"),
     "own_table": remake("key uuid PRIMARY KEY", VECTOR, "body text", "facts jsonb", table="chunks"),
 }
 
-
-@pytest.fixture(scope="session")
-def python() -> str:
-    """An environment with the clients, made once for its list of packages."""
-    requirements = HERE / "requirements.txt"
-    home = ROOT / ".cache" / "langchain"
-    stamp = home / "requirements.txt"
-    if not stamp.is_file() or stamp.read_bytes() != requirements.read_bytes():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        subprocess.run(
-            [str(home / "bin/pip"), "install", "--quiet", "--requirement", str(requirements)], check=True, timeout=900
-        )
-        stamp.write_bytes(requirements.read_bytes())
-    return str(home / "bin" / "python")
+TABLES = {"own_table": "chunks", "another_schema": "other.langchain_pg_embedding"}
 
 
 @pytest.fixture(scope="module")
@@ -147,14 +136,17 @@ def variants(server: Server, tls: None) -> Iterator[dict[str, Collection]]:
     server.sql(f"DROP ROLE {SERVICE}")
 
 
+def url(one: Collection) -> str:
+    return f"postgresql+DRIVER://{SERVICE}:{PASSWORD}@127.0.0.1:{one.server.port}/{one.db}?sslmode=require"
+
+
 def column(candidates: tuple[str, ...], there: set[str]) -> str:
     return next((name for name in candidates if name in there), candidates[0])
 
 
 def jobs(name: str, one: Collection) -> list[dict[str, Any]]:
     """Each client, PGVectorStore with every column that could be its id."""
-    url = f"postgresql+DRIVER://{SERVICE}:{PASSWORD}@127.0.0.1:{one.server.port}/{one.db}?sslmode=require"
-    table = "chunks" if name == "own_table" else "langchain_pg_embedding"
+    table = TABLES.get(name, "langchain_pg_embedding")
     there = {
         row[0]
         for row in one.sql("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0", table)
@@ -164,30 +156,30 @@ def jobs(name: str, one: Collection) -> list[dict[str, Any]]:
         "embedding_column": "embedding",
         "metadata_json_column": column(("cmetadata", "facts"), there),
     }
-    common = {"variant": name, "url": url, "collection": "admin_documents", "dimensions": DIMENSIONS, "table": table}
+    schema, _dot, bare = table.rpartition(".")
+    if schema:
+        columns["schema_name"] = schema
+    common = {
+        "variant": name,
+        "url": url(one),
+        "collection": "admin_documents",
+        "dimensions": DIMENSIONS,
+        "table": bare,
+    }
     ids = [key for key in ("id", "uuid", "key") if key in there]
     return [
         {**common, "client": CLIENTS[0]},
         *({**common, "client": CLIENTS[1], "columns": {**columns, "id_column": key}} for key in ids),
-        {**common, "client": CLIENTS[2]},
+        *({**common, "client": CLIENTS[2], "use_jsonb": binary} for binary in (True, False)),
     ]
 
 
 @pytest.fixture(scope="module")
-def tried(variants: dict[str, Collection], python: str) -> dict[tuple[str, str], list[dict[str, str]]]:
+def tried(variants: dict[str, Collection]) -> dict[tuple[str, str], list[dict[str, str]]]:
     """What came of each client on each shape, by every way that it can be set up."""
     asked = [job for name, one in variants.items() for job in jobs(name, one)]
-    done = subprocess.run(
-        [python, str(HERE / "try_clients.py")],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
     results: dict[tuple[str, str], list[dict[str, str]]] = {}
-    for job, result in zip(asked, json.loads(done.stdout.splitlines()[-1]), strict=True):
+    for job, result in zip(asked, try_all(asked), strict=True):
         results.setdefault((job["variant"], job["client"]), []).append(result)
     return results
 
@@ -197,12 +189,16 @@ def tried(variants: dict[str, Collection], python: str) -> dict[tuple[str, str],
 def test_verdict_is_what_the_client_does(
     variants: dict[str, Collection], tried: dict[tuple[str, str], list[dict[str, str]]], variant: str, client: str
 ) -> None:
-    arguments: dict[str, Any] = {"table": "chunks"} if variant == "own_table" else {}
-    said = variants[variant].call(**arguments)["stats"]["clients"][client]
+    result = variants[variant].call(table=TABLES.get(variant, "langchain_pg_embedding"))
+    said = result["stats"]["clients"][client]
     did = tried[variant, client]
     works = any(not any(result.values()) for result in did)
     assert said["works"] == works, json.dumps([said, did])
     assert bool(said["reasons"]) == (not works)
+    warned = any(
+        finding["check"] == "client" and finding["message"].startswith(f"{client} ") for finding in result["findings"]
+    )
+    assert warned == (not works and variant != "own_table")
 
 
 @pytest.mark.parametrize("variant", ["superset", "adopted"])
@@ -218,3 +214,37 @@ def test_superset_serves_all_clients(
         assert set(worked[0]) == set(wanted)
     result = variants[variant].call("present", **DECLARED)
     assert found(result) == {}
+
+
+@pytest.fixture
+def with_metadata(server: Server, variants: dict[str, Collection]) -> Iterator[Collection]:
+    """A collection in order, a tenth of whose rows say another word than the others."""
+    del variants  # whose role is needed
+    one = Collection(server, "vector_client_filtered")
+    make_template(server, one.db)
+    one.sql(
+        "UPDATE langchain_pg_embedding SET cmetadata = jsonb_build_object("
+        "'word', CASE WHEN id::int % 10 = 0 THEN 'rare' ELSE 'common' END, 'number', id::int, 'all', true)"
+    )
+    one.sql("VACUUM ANALYZE langchain_pg_embedding")
+    one.sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {SERVICE}")
+    yield one
+    one.drop()
+
+
+def test_search_that_filters_by_metadata_returns_too_few_rows_until_the_role_is_set(with_metadata: Collection) -> None:
+    """What the client that takes the vector index for it gets is what the module says, before and after."""
+    asked = [
+        {**job, "ask": {"word": "rare"}} for job in jobs("superset", with_metadata) if job.get("use_jsonb") is not False
+    ]
+    rows = {job["client"]: result["rows"] for job, result in zip(asked, try_all(asked), strict=True) if result}
+    assert re.fullmatch(r"\d instead of 10", rows[CLIENTS[0]]), rows
+    poor = with_metadata.call()
+    assert found(poor) == {"filtered_rows": "warning"}
+    (few,) = [finding for finding in poor["findings"] if finding["check"] == "filtered_rows"]
+    assert "with a filter on word of cmetadata" in few["message"]
+    assert "hnsw.iterative_scan" in few["remedy"]
+    assert "rare" not in json.dumps(poor)
+    assert with_metadata.call()["findings"] == poor["findings"]
+    assert found(with_metadata.call("present", role=SERVICE)) == {}
+    assert [result["rows"] for result in try_all(asked)] == ["", "", "", ""]

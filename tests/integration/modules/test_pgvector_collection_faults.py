@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import PARALLEL_FLAW, flawed
 
-from .collections import DIMENSIONS, MEMBER, Collection, found, make_template
+from .collections import DIMENSIONS, MEMBER, ROWS, Collection, found, make_template
 from .conftest import Server
 
 TEMPLATE = "vector_faults_template"
@@ -102,6 +103,17 @@ FAULTS = (
         ("ALTER TABLE langchain_pg_collection ALTER cmetadata DROP DEFAULT, ALTER cmetadata TYPE json USING 'null'",),
         left={},
     ),
+    Fault(
+        "cmetadata is of a type that has to be quoted",
+        {"cmetadata": "error", "client": "warning"},
+        (
+            'CREATE SCHEMA "a b"',
+            'CREATE DOMAIN "a b"."j; DROP TABLE x" AS jsonb',
+            "ALTER TABLE langchain_pg_collection ALTER cmetadata DROP DEFAULT, "
+            'ALTER cmetadata TYPE "a b"."j; DROP TABLE x" USING NULL',
+        ),
+        left={"client": "warning"},
+    ),
     Fault("cmetadata is a list", {"cmetadata": "error"}, ("UPDATE langchain_pg_collection SET cmetadata = '[1]'",)),
     Fault("another model", {"model": "error"}, arguments={"model": "bge-m3"}),
     Fault(
@@ -158,7 +170,18 @@ FAULTS = (
         ("CREATE TABLE half (embedding halfvec(8))",),
         arguments={"table": "half", "dimensions": 8, "index": {"type": "vector"}},
     ),
+    Fault(
+        "an index over a cast that LangChain's clients do not write",
+        {"index_type": "error"},
+        arguments={"index": {"type": "halfvec"}},
+    ),
     Fault("a row without embedding", {"null_embeddings": "error"}, (insert("", f"{MEMBER}, NULL"),)),
+    Fault(
+        "no row with a vector to search with",
+        {"recall": "warning"},
+        (f"UPDATE {TABLE} SET embedding = NULL", f"VACUUM ANALYZE {TABLE}"),
+        arguments={"thresholds": {"null_embeddings": ROWS}},
+    ),
     Fault("a zero vector", {"zero_norm": "error"}, (insert("", f"{MEMBER}, {ZERO}"),)),
     Fault("a row of no collection", {"orphans": "error"}, (insert("", f"NULL, {NEW}"),)),
     Fault(
@@ -353,6 +376,43 @@ def test_clean_database_gives_no_finding(collection: Collection) -> None:
     assert stats["rows_returned"] == 10
     assert stats["index"] == "embedding_hnsw"
     assert all(client["works"] for client in stats["clients"].values())
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        # As the role sets it for SSDs, and as it helps.
+        ({"enable_indexscan": "off", "random_page_cost": "1.1"}, ["enable_indexscan = off"]),
+        ({"random_page_cost": "5000", "seq_page_cost": "1.1"}, ["random_page_cost = 5000"]),
+        (
+            {"enable_indexscan": "off", "random_page_cost": "5000", "cpu_tuple_cost": "0.011"},
+            ["enable_indexscan = off", "random_page_cost = 5000"],
+        ),
+    ],
+)
+def test_only_the_settings_that_bar_the_index_are_named(
+    collection: Collection, settings: dict[str, str], named: list[str]
+) -> None:
+    for name, value in settings.items():
+        collection.sql(f"ALTER DATABASE {collection.db} SET {name} = {value}")
+    (finding,) = [finding for finding in collection.call()["findings"] if finding["check"] == "planner"]
+    assert finding["message"] == f"The planner does not use index embedding_hnsw, because of {', '.join(named)}."
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_flaw_of_the_servers_version_is_said_with_its_consequence(collection: Collection, workers: int) -> None:
+    """All that a clean database has to say; without parallel builds, the flaw in them is no danger."""
+    collection.sql(f"ALTER DATABASE {collection.db} SET max_parallel_maintenance_workers = {workers}")
+    result = collection.call()
+    expected = flawed(result["stats"]["extension_version"])
+    assert [finding["check"] for finding in result["findings"]] == ["extension_flaw"] * len(expected)
+    for finding, flaw in zip(result["findings"], expected, strict=True):
+        harmless = flaw is PARALLEL_FLAW and not workers
+        assert finding["level"] == ("info" if harmless else "warning")
+        assert flaw.consequence in finding["message"]
+        assert ("no parallel build is allowed here" in finding["message"]) == harmless
+        assert ("max_parallel_maintenance_workers" in finding["remedy"]) == (flaw is PARALLEL_FLAW and not harmless)
+    assert result["in_order"]
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

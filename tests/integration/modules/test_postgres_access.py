@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,11 +11,12 @@ import psycopg2
 import psycopg2.errors
 import pytest
 import yaml
+from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import access_declaration
 from psycopg2 import sql
 
-from .conftest import ROOT, Server
+from .conftest import ROOT, Server, running_server
 
-KEYS = {"changed", "in_sync", "missing", "excess", "queries", "diff", "undeclared_logins"}
+KEYS = {"changed", "in_sync", "missing", "excess", "queries", "diff", "undeclared_logins", "undeclared_superusers"}
 # Names that a careless statement would break on; 63 bytes is all that PostgreSQL keeps.
 HOSTILE = ['ro"le; DROP TABLE users; --', "user", "Größe 'x' %s {0}", "ü" * 31 + "x"]
 SERVICES = {"authdb": "auth_service", "apidb": "user_api_service", "admindb": "admin_api_service"}
@@ -35,7 +37,7 @@ def databases(server: Server) -> Iterator[Server]:
     yield server
     for (name,) in server.sql("SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"):
         server.sql(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-    server.sql("GRANT CONNECT, TEMPORARY ON DATABASE postgres TO PUBLIC")
+    server.sql("GRANT CONNECT, TEMPORARY ON DATABASE postgres TO PUBLIC; GRANT CONNECT ON DATABASE template1 TO PUBLIC")
     server.sql("ALTER ROLE postgres PASSWORD NULL")
     roles = server.sql("SELECT rolname FROM pg_roles WHERE oid >= 16384")
     for (name,) in roles:
@@ -105,6 +107,7 @@ def test_default_declaration(databases: Server, example: dict[str, Any]) -> None
         for role in [*SERVICES.values(), "readonly_user"]:
             assert may_connect(databases, role, database) == (role in (service, "readonly_user"))
             assert not may_connect(databases, role, "postgres")
+            assert not may_connect(databases, role, "template1")
         for statement, expected in {
             f"SELECT * FROM {table}": True,
             f"INSERT INTO {table} (email) VALUES ('new')": True,
@@ -142,6 +145,36 @@ def test_objects_made_later_are_covered(databases: Server, example: dict[str, An
     assert allowed(databases, "readonly_user", "admindb", "SELECT * FROM later")
     assert not allowed(databases, "admin_api_service", "admindb", "SELECT later_f()")
     assert not databases.call("postgres_access", **example)["changed"]
+
+
+def test_what_would_show_a_hidden_column_is_closed(databases: Server, example: dict[str, Any]) -> None:
+    """Views over the table, a partition, the table made again: the reader gets none of it, and the service all."""
+    databases.call("postgres_access", **example)
+    databases.sql(
+        "CREATE VIEW narrow AS SELECT email FROM users; CREATE VIEW whole AS SELECT u, u.email FROM users u;"
+        "CREATE MATERIALIZED VIEW far AS SELECT * FROM whole; CREATE TABLE part () INHERITS (users);"
+        "CREATE VIEW other AS SELECT 1 AS one",
+        db="authdb",
+    )
+    made = ("narrow", "whole", "far", "part", "other")
+    for name in made:
+        # Nothing is open from the first moment on: what a view reads is known to the next run only.
+        assert not allowed(databases, "readonly_user", "authdb", f"SELECT * FROM {name}"), name
+        assert allowed(databases, "auth_service", "authdb", f"SELECT * FROM {name}"), name
+    opened = databases.call("postgres_access", **example)
+    assert place(opened["missing"]) == {("public.other", "readonly_user", "SELECT")}
+    databases.sql("GRANT SELECT ON whole, far, part TO readonly_user", db="authdb")
+    taken = databases.call("postgres_access", **example)
+    assert place(taken["excess"]) == {
+        (f"public.{name}", "readonly_user", "SELECT") for name in ("whole", "far", "part")
+    }
+    example["databases"][0]["grants"]["readonly_user"]["schemas"]["public"]["tables"]["narrow"] = ["SELECT"]
+    databases.call("postgres_access", **example)
+    readable = {name for name in made if allowed(databases, "readonly_user", "authdb", f"SELECT * FROM {name}")}
+    assert readable == {"narrow", "other"}
+    databases.sql("DROP TABLE users CASCADE; CREATE TABLE users (id int, email text, password_hash text)", db="authdb")
+    assert not allowed(databases, "readonly_user", "authdb", "SELECT password_hash FROM users")
+    assert allowed(databases, "auth_service", "authdb", "SELECT password_hash FROM users")
 
 
 def test_an_extension_made_later_gets_its_functions_back(databases: Server, example: dict[str, Any]) -> None:
@@ -200,6 +233,12 @@ DRIFT = {
         ("public.other", "auth_service", "OWNER"),
     ),
     "database's owner": ("ALTER DATABASE authdb OWNER TO auth_service", ("authdb", "auth_service", "OWNER")),
+    "extension": (
+        "GRANT CREATE ON DATABASE authdb TO auth_service; SET SESSION AUTHORIZATION auth_service;"
+        "CREATE EXTENSION pg_trgm; CREATE EXTENSION hstore; RESET SESSION AUTHORIZATION;"
+        "REVOKE CREATE ON DATABASE authdb FROM auth_service",
+        ("pg_trgm", "auth_service", "OWNER"),
+    ),
     "superuser": ("ALTER ROLE auth_service SUPERUSER", ("auth_service", "auth_service", "SUPERUSER")),
     "setting": ("ALTER ROLE auth_service SET work_mem = '1GB'", ("work_mem", "auth_service", "work_mem=1GB")),
     "parameter": (
@@ -253,6 +292,25 @@ def test_each_drift_is_seen_and_mended(databases: Server, example: dict[str, Any
     assert databases.call("postgres_access", state="verified", **example)["in_sync"]
     assert databases.sql(acl, db="authdb") == before
     databases.sql("DROP ROLE stranger")
+
+
+def test_an_extension_goes_alone(databases: Server, example: dict[str, Any]) -> None:
+    """Only REASSIGN takes it away, and that would take what was not declared along: refused, and nothing is changed."""
+    databases.call("postgres_access", **example)
+    for statement in ("CREATE DATABASE other", "ALTER DATABASE other OWNER TO auth_service"):
+        databases.sql(statement)
+    databases.sql("GRANT CREATE ON DATABASE authdb TO auth_service")
+    databases.sql("CREATE EXTENSION hstore", db="authdb", role="auth_service")
+    refused = databases.call("postgres_access", **example)
+    assert refused["msg"].startswith(
+        "auth_service owns an extension, which only REASSIGN OWNED takes away, and the database other"
+    )
+    assert databases.sql("SELECT has_database_privilege('auth_service', 'authdb', 'CREATE')") == [(True,)]
+    databases.sql("ALTER DATABASE other OWNER TO postgres")
+    assert 'REASSIGN OWNED BY "auth_service" TO "postgres"' in databases.call("postgres_access", **example)["queries"]
+    owners = "SELECT DISTINCT pg_get_userbyid(extowner) FROM pg_extension"
+    assert databases.sql(owners, db="authdb") == [("postgres",)]
+    assert not databases.call("postgres_access", **example)["changed"]
 
 
 def test_missing_grant_is_given_back(databases: Server, example: dict[str, Any]) -> None:
@@ -339,6 +397,39 @@ def test_passwords(databases: Server, example: dict[str, Any]) -> None:
     assert "SCRAM-SHA-256$" not in log
 
 
+def test_no_view_gets_a_password(example: dict[str, Any]) -> None:
+    """pg_stat_activity is looked at all the while, pg_stat_statements afterwards, both keeping utility statements in full."""
+    example["databases"] = []
+    settings = ("shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track_utility=on")
+    with running_server(*settings, "track_activity_query_size=16kB") as watched:
+        watched.sql("CREATE EXTENSION pg_stat_statements")
+        watched.sql("ALTER ROLE postgres PASSWORD 'by hand'")
+        seen: set[str] = set()
+        over = threading.Event()
+
+        def look() -> None:
+            connection = watched.connect()
+            with connection.cursor() as cursor:
+                while not over.is_set():
+                    cursor.execute("SELECT query FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+                    seen.update(query for (query,) in cursor.fetchall() if query)
+            connection.close()
+
+        looker = threading.Thread(target=look)
+        looker.start()
+        try:
+            done = watched.call("postgres_access", **example)
+        finally:
+            over.set()
+            looker.join()
+        assert done["changed"], done["msg"]
+        kept = {query for (query,) in watched.sql("SELECT query FROM pg_stat_statements")}
+    assert [query for query in seen if "pg_catalog" in query]
+    assert [query for query in kept if 'CREATE ROLE "auth_service"' in query]
+    assert [query for query in kept if "by hand" in query]
+    assert [query for query in seen | kept if "Gehe1m" in query or "SCRAM-SHA-256$" in query] == []
+
+
 PASSWORDS = ["simple", "pa'ss\\w%ord\"", "Ⅸ\u00a0soft\u00adhyphen", "日本語", "x" * 200, "\u0627\u0031"]
 
 
@@ -397,6 +488,30 @@ def test_owner_of_its_own(databases: Server) -> None:
     assert databases.sql("SELECT has_table_privilege('auth_service', 'later', 'SELECT')", db="authdb") == [(True,)]
 
 
+def test_what_the_superuser_makes_in_an_owners_database(databases: Server) -> None:
+    """As the role declares it: init.sql, migrations and psql create as postgres, and it is covered from the first moment."""
+    service = {"name": "authdb", "service": "s", "role": "auth_service", "owner": "authdb_owner"}
+    arguments: dict[str, Any] = {
+        "roles": [{"name": "authdb_owner", "login": False}, {"name": "auth_service"}, {"name": "readonly_user"}],
+        "databases": access_declaration([service], "readonly_user", {}),
+    }
+    databases.call("postgres_access", **arguments)
+    databases.sql(
+        "CREATE TABLE later (id int);CREATE FUNCTION later_f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+        db="authdb",
+    )
+    rights = (
+        "SELECT has_table_privilege('auth_service', 'later', 'SELECT, INSERT'),"
+        " has_function_privilege('auth_service', 'later_f()', 'EXECUTE')"
+    )
+    assert databases.sql(rights, db="authdb") == [(True, False)]
+    assert databases.call("postgres_access", **arguments)["changed"]
+    owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname = 'later'"
+    assert databases.sql(owner, db="authdb") == [("authdb_owner",)]
+    assert databases.sql(rights, db="authdb") == [(True, False)]
+    assert not databases.call("postgres_access", **arguments)["changed"]
+
+
 def test_role_that_goes(databases: Server) -> None:
     databases.sql("CREATE ROLE leaver LOGIN; GRANT ALL ON DATABASE authdb TO leaver")
     databases.sql("GRANT ALL ON users TO leaver; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO leaver", db="authdb")
@@ -410,6 +525,32 @@ def test_role_that_goes(databases: Server) -> None:
     assert not databases.call("postgres_access", **arguments)["changed"]
 
 
+def test_an_owner_that_goes(databases: Server) -> None:
+    """What it gave to nobody by default is given back first: its entry alone keeps it from being dropped."""
+    grants = {"auth_service": {"database": ["CONNECT"], "schemas": {"public": {"tables": ["SELECT"]}}}}
+    before: dict[str, Any] = {
+        "roles": [{"name": "old_owner", "login": False}, {"name": "auth_service"}],
+        "databases": [
+            {"name": "authdb", "owner": "old_owner", "creators": ["old_owner", "postgres"], "grants": grants}
+        ],
+    }
+    databases.call("postgres_access", **before)
+    databases.sql("ALTER DEFAULT PRIVILEGES FOR ROLE old_owner REVOKE USAGE ON TYPES FROM PUBLIC", db="authdb")
+    after: dict[str, Any] = {
+        "roles": [{"name": "old_owner", "state": "absent"}, {"name": "auth_service"}],
+        "databases": [{"name": "authdb", "grants": grants}],
+    }
+    refused = databases.call("postgres_access", **after)
+    assert "old_owner owns the database authdb, so it cannot be dropped; declare another owner" in refused["msg"]
+    after["databases"][0]["owner"] = "postgres"
+    predicted = databases.call("postgres_access", check=True, **after)
+    done = databases.call("postgres_access", **after)
+    assert done.get("queries") == predicted["queries"], done
+    assert done["queries"][-1] == 'DROP ROLE "old_owner"'
+    assert not databases.sql("SELECT 1 FROM pg_roles WHERE rolname = 'old_owner'")
+    assert not databases.call("postgres_access", **after)["changed"]
+
+
 def test_ignored_and_undeclared_roles(databases: Server, example: dict[str, Any]) -> None:
     databases.call("postgres_access", **example)
     databases.sql("CREATE ROLE rotate_b LOGIN IN ROLE auth_service; GRANT CONNECT ON DATABASE authdb TO rotate_b")
@@ -419,6 +560,10 @@ def test_ignored_and_undeclared_roles(databases: Server, example: dict[str, Any]
     result = databases.call("postgres_access", check=True, **example)
     assert place(result["excess"]) == {("auth_service", "rotate_b", "MEMBER"), ("authdb", "rotate_b", "CONNECT")}
     assert result["undeclared_logins"] == ["rotate_b"]
+    databases.sql("CREATE ROLE backdoor SUPERUSER NOLOGIN; CREATE ROLE plain NOLOGIN")
+    result = databases.call("postgres_access", check=True, **example)
+    assert result["undeclared_logins"] == ["backdoor", "rotate_b"]
+    assert result["undeclared_superusers"] == ["backdoor"]
 
 
 @pytest.mark.parametrize(

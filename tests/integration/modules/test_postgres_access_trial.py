@@ -43,6 +43,7 @@ DATABASES: list[dict[str, Any]] = [
         },
     },
     {"name": "postgres", "contents": False},
+    {"name": "template1", "contents": False},
 ]
 OBJECTS = """
 CREATE EXTENSION "uuid-ossp";
@@ -71,7 +72,7 @@ def declared(server: Server) -> Iterator[Server]:
     assert made.get("changed"), made["raw"]
     yield server
     server.sql("DROP DATABASE trial WITH (FORCE)")
-    server.sql("GRANT CONNECT, TEMPORARY ON DATABASE postgres TO PUBLIC")
+    server.sql("GRANT CONNECT, TEMPORARY ON DATABASE postgres TO PUBLIC; GRANT CONNECT ON DATABASE template1 TO PUBLIC")
     for (name,) in server.sql("SELECT rolname FROM pg_roles WHERE oid >= 16384"):
         server.sql(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(sql.Identifier(name)))
 
@@ -180,16 +181,35 @@ def test_public_and_owners_count(declared: Server) -> None:
     assert trial(declared)["deviations"] == []
 
 
+def test_an_extension_of_a_role_is_a_line(declared: Server) -> None:
+    """Its owner may drop it, with all that uses it, long after the right to create it is gone."""
+    declared.sql("GRANT CREATE ON DATABASE trial TO trial_app")
+    declared.sql("CREATE EXTENSION hstore", db="trial", role="trial_app")
+    declared.sql("REVOKE CREATE ON DATABASE trial FROM trial_app")
+    try:
+        found = [each["line"] for each in trial(declared, fail_on_deviation=False)["deviations"]]
+    finally:
+        declared.sql("DROP EXTENSION hstore", db="trial")
+    assert found == [
+        f"trial: {role} may own extension hstore, which is not declared (catalog)."
+        for role in ("trial_app", "trial_app_2")
+    ]
+
+
 def test_a_database_that_nobody_declared(declared: Server) -> None:
-    """It counts only where pg_hba.conf lets the role in."""
+    """It counts only where pg_hba.conf lets the role in, a template too; template0 lets nobody in."""
     declared.sql("CREATE DATABASE other")
+    declared.sql("CREATE DATABASE model IS_TEMPLATE true")
     try:
         assert trial(declared, hba=[{"database": ["trial"], "role": ["all"]}])["deviations"] == []
         open_to = trial(declared, hba=[{"database": ["all"], "role": ["trial_app"]}], fail_on_deviation=False)
     finally:
+        declared.sql("ALTER DATABASE model IS_TEMPLATE false")
+        declared.sql("DROP DATABASE model")
         declared.sql("DROP DATABASE other")
     assert [each["line"] for each in open_to["deviations"]] == [
-        "other: trial_app may CONNECT, which is not declared (catalog)."
+        "model: trial_app may CONNECT, which is not declared (catalog).",
+        "other: trial_app may CONNECT, which is not declared (catalog).",
     ]
 
 

@@ -74,11 +74,13 @@ def test_rows_that_are_equal_now_are_named_by_their_index(server: Server, databa
     server.sql(unique.format("false"), db=NAME)
     server.sql("INSERT INTO things VALUES (3, 'a')", db=NAME)
     server.sql(unique.format("true"), db=NAME)
+    before = files(server)
     result = server.call("postgres_collations")
     assert result["failed"]
     assert "REINDEX INDEX public.things_name_key in database" in result["msg"]
     assert "rows that are equal under the new version of the collation: delete or change one" in result["msg"]
-    # The old version stays noted, so that the next run begins again.
+    # The old version stays noted, so that the next run begins again; and no index is another than that version's.
+    assert files(server) == before
     assert server.sql("SELECT datcollversion FROM pg_database WHERE datname = %s", NAME) == [("2.31",)]
     server.sql("DELETE FROM things WHERE id = 3", db=NAME)
     assert server.call("postgres_collations")["changed"]

@@ -151,6 +151,18 @@ def test_copy_that_cannot_be_whole_is_dropped(pair: Pair) -> None:
     pair.copy.sql("DROP ROLE amt_gone")
 
 
+def test_copy_without_room_for_it_is_not_begun(pair: Pair, tmp_path: Path) -> None:
+    """Looked for where it is named, and only there."""
+    for result in (
+        copied(pair, disk="/", reserve_mb=10**9),
+        dumped(pair, tmp_path, "big", disk="/", reserve_mb=10**9),
+    ):
+        assert f"a copy of the database {DATABASE} needs 1000" in result["msg"]
+        assert "MB are free: make room there" in result["msg"]
+    assert (names(pair.live), list(tmp_path.iterdir())) == ([DATABASE], [])
+    assert "msg" not in copied(pair, disk="/", reserve_mb=0)
+
+
 def test_what_a_run_that_was_cut_short_has_left_is_no_copy(pair: Pair) -> None:
     pair.live.sql(f"CREATE DATABASE {DATABASE}_restoring_{STAMP}")
     copied(pair, LATER)

@@ -84,8 +84,17 @@ def test_transaction_that_writes_is_waited_for_and_then_named(server: Server, da
     with writer.cursor() as cursor:
         cursor.execute("DELETE FROM item WHERE id = 1")
         refused = call(server, restore_point="amt_busy", lock_timeout="50ms", attempts=2)
+        unreadable = call(server, restore_point="amt_busy", lock_timeout="50 parsecs")
+        never = call(server, restore_point="amt_busy", attempts=0)
+        server.sql("ALTER ROLE postgres SET lock_timeout = '20ms'")
+        impatient = call(server, restore_point="amt_busy", lock_timeout="10s", attempts=1)
+        server.sql("ALTER ROLE postgres RESET lock_timeout")
+        held = f"{database}.public.item is held by the process {writer.info.backend_pid} of postgres since "
     writer.close()
-    assert "No moment was found in 2 attempts in which nobody writes" in refused["msg"]
+    assert f"No moment was found in 2 attempts in which nobody writes ({held}" in refused["msg"]
+    assert 'invalid value for parameter "statement_timeout": "50 parsecs"' in unreadable["msg"]
+    assert "attempts is 0: give 1 or more" in never["msg"]
+    assert held in impatient["msg"]
     assert server.sql("SELECT count(*) FROM pg_locks WHERE mode = 'ShareLock' AND locktype = 'relation'") == [(0,)]
 
 

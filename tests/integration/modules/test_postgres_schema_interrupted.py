@@ -104,9 +104,10 @@ def waiting(server: Server, process: subprocess.Popen[bytes], event: str) -> tup
     )
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None:
-        found = server.sql(asked, DATABASE, event)
-        if found:
-            return found[0][0], found[0][1]
+        if server.sql(asked, DATABASE, event):
+            # Asked again: the view takes a statement's text first and the wait after, so the first answer may show the statement before.
+            [(session, statement)] = server.sql(asked, DATABASE, event)
+            return session, statement
         assert time.monotonic() < deadline, "the run neither waits nor ends"
         time.sleep(0.02)
     return None

@@ -22,6 +22,12 @@ def database(server: Server) -> Iterator[str]:
     server.sql("DROP DATABASE amt_several WITH (FORCE)")
 
 
+def named(server: Server, prefix: str) -> list[str]:
+    """Return the restore points that lie in the server's WAL, oldest first; none of a server whose log cannot be read."""
+    logged = [line.partition("restore point ")[2] for line in server.log().splitlines() if " created at " in line]
+    return [text.split('"')[1] for text in logged if text.startswith(f'"{prefix}')]
+
+
 def test_several_databases_in_one_call(server: Server, database: str, tmp_path: Path) -> None:
     """Each as if it were alone: one that is in sync, one that is not, and one that is not there."""
     server.sql("DROP DATABASE IF EXISTS amt_second WITH (FORCE)")
@@ -47,14 +53,19 @@ def test_several_databases_in_one_call(server: Server, database: str, tmp_path: 
         ]
         absent = {"login_db": "amt_absent", "definition": "CREATE TABLE three ();"}
         for check in (True, False):
-            done = compare([absent, *pair], state="present", check=check)
+            done = compare([absent, *pair], state="present", check=check, restore_point="amt_several_before")
             assert "amt_absent" in done["msg"]
             assert done["databases"][0]["in_sync"] is False
             assert (done["changed"], done["databases"][2]["changed"]) == (True, True)
             assert [side["after_header"] for side in done["diff"]] == [database, "amt_second"]
+            assert done["restore_point"] == ("" if check else "amt_several_before")
+            # Named once, and not by the first database, in which nothing changes.
+            assert [part["restore_point"] for part in done["databases"]] == ["", "", done["restore_point"]]
         assert server.sql("SELECT id FROM two", db="amt_second") == [(1,)]
-        again = compare(pair, state="present")
+        again = compare(pair, state="present", restore_point="amt_several_again")
         assert (again["changed"], again["in_sync"], "msg" in again) == (False, True, False)
+        assert again["restore_point"] == ""
+        assert named(server, "amt_several_") == ["amt_several_before"]
     finally:
         server.sql("DROP DATABASE amt_second WITH (FORCE)")
 

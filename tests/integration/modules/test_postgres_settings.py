@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -148,6 +149,23 @@ def test_what_a_socket_does_not_show_counts_by_its_file(server: Server) -> None:
     server.sql("ALTER SYSTEM SET tcp_keepalives_idle = '7s'")
     server.sql("SELECT pg_reload_conf()")
     assert statuses(server.call("postgres_settings", settings=wanted))["tcp_keepalives_idle"] == "needs_reload"
+
+
+def test_what_was_written_and_not_read_is_not_in_force(server: Server) -> None:
+    """A number that is chosen at the start, and a setting that the module's own session has otherwise: the file shows more than is true."""
+    wanted = {"wal_buffers": "3MB", "jit": "off"}
+    server.sql("SELECT pg_reload_conf()")
+    # The time of a file is told in whole seconds.
+    time.sleep(1.1)
+    server.sql("ALTER SYSTEM SET wal_buffers = '3MB'")
+    server.sql("ALTER SYSTEM SET jit = off")
+    verified = server.call("postgres_settings", settings=wanted)
+    assert statuses(verified) == {"wal_buffers": "needs_restart", "jit": "needs_reload"}
+    assert server.sql("SHOW jit") == [("on",)]
+    done = server.call("postgres_settings", state="present", settings=wanted)
+    assert statuses(done) == {"wal_buffers": "needs_restart", "jit": "in_force"}
+    assert done["queries"] == ["SELECT pg_reload_conf()"]
+    assert server.sql("SHOW jit") == [("off",)]
 
 
 def test_files_that_no_reload_has_followed_are_known(server: Server) -> None:

@@ -24,7 +24,8 @@ PASSPHRASE = "Passphrase-Canary-6"
 # Let several checkouts run the tests on one machine, each with names and ports of its own.
 SUFFIX = os.environ.get("AI_MICRO_TEST_SUFFIX", "")
 PORT_OFFSET = int(os.environ.get("AI_MICRO_TEST_PORT_OFFSET", "0"))
-NETWORK = f"amt-network{SUFFIX}"
+# Removed when the tests end: those that run side by side have one each.
+NETWORK = os.environ.get("AI_MICRO_TEST_NETWORK", f"amt-network{SUFFIX}")
 
 
 def run(*command: str, check: bool = True, **kwargs: Any) -> subprocess.CompletedProcess[str]:
@@ -82,6 +83,11 @@ class Instance:
     def directory(self) -> Path:
         """Directory of the instance on the host."""
         return Path("/etc") / self.name
+
+    @property
+    def huge_pages(self) -> Path:
+        """File that keeps the kernel's bound of huge pages over a restart of the host."""
+        return Path(f"/etc/sysctl.d/60-{self.name}-huge-pages.conf")
 
     @property
     def repository(self) -> Path:
@@ -151,6 +157,11 @@ class Instance:
         """Return what docker inspect says of the container."""
         return dict(json.loads(run("docker", "inspect", self.name).stdout)[0])
 
+    def pages_of_shared_memory(self) -> str:
+        """Return what kind of pages the server's shared memory lies in, as the kernel names the mapping."""
+        maps = run("docker", "exec", "-u", "999:999", self.name, "cat", "/proc/1/maps").stdout
+        return "huge" if "/anon_hugepage" in maps else "ordinary"
+
     def snapshot(self) -> dict[str, Any]:
         """Return the state that a refused run must leave as it was: container, volume and files."""
         container = run(
@@ -169,10 +180,11 @@ class Instance:
         firewall = self.directory / "firewall" / "firewall.sh"
         if firewall.exists():
             run(str(firewall), "remove", check=False)
-        for suffix in ("", "-init", "-proof", "-verify", "-restore", "-drill"):
+        for suffix in ("", "-init", "-proof", "-verify", "-restore", "-drill", "-clone"):
             run("docker", "rm", "-f", self.name + suffix, check=False)
-        copies = [f"{self.name}_{purpose}" for purpose in ("verify", "restore", "drill")]
+        copies = [f"{self.name}_{purpose}" for purpose in ("verify", "restore", "drill", "clone")]
         run("docker", "volume", "rm", "-f", self.volume, *copies, check=False)
-        (Path("/etc/cron.d") / f"{self.name}-backup").unlink(missing_ok=True)
+        for left in (Path("/etc/cron.d") / f"{self.name}-backup", self.huge_pages):
+            left.unlink(missing_ok=True)
         for directory in (self.directory, self.repository, Path("/opt") / self.name, Path("/var/lib") / self.name):
             shutil.rmtree(directory, ignore_errors=True)

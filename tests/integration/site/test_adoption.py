@@ -5,14 +5,29 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deployment import PASSWORD, Deployment
 from instance import SECRETS, SUFFIX, Instance, run
+from matrix import deviations
+from rotation import clients, come_in, passwords, wait_for
+from vector_clients import insert_old_rows, serves_all
 
+EMBEDDINGS = "admindb.langchain_pg_embedding"
 NAME = f"amt-adopt{SUFFIX}"
+CRON = Path("/etc/cron.d") / f"{NAME}-backup"
+RESTRICTED = {"postgres_instance_allowed_sources": ["192.0.2.0/24"]}
+# Nothing fires during the test.
+GUARDED: dict[str, Any] = {
+    **RESTRICTED,
+    "postgres_backup_enabled": True,
+    "postgres_backup_schedule": True,
+    "postgres_backup_schedule_manager": "cron",
+    **{f"postgres_backup_schedule_{job}": "0 0 29 2 *" for job in ("full", "incr", "logical", "check", "drill")},
+}
 SWITCHED: dict[str, Any] = {"postgres_instance_superuser_from_network": False}
 COMMANDS = [
     "docker exec {name} psql -U postgres -d authdb -c 'SELECT 1'",
@@ -116,9 +131,14 @@ def test_what_cannot_be_taken_over_goes_on_as_it_was(deployment: Deployment) -> 
     before = deployment.state()
     # A server that starts well and is never healthy: the check asks for 127.0.0.1.
     unreachable = {"listen_addresses": "127.0.0.2"}
-    failed = deployment.instance.refused(postgres_instance_settings=unreachable, postgres_instance_healthy_timeout=3)
+    failed = deployment.instance.refused(
+        postgres_instance_settings=unreachable, postgres_instance_healthy_timeout=3, **RESTRICTED
+    )
     assert f"The cluster was not taken over, and the container {NAME} is as it was before" in failed.text
     assert f"The container {NAME} did not become healthy within 3 s" in failed.text
+    # It was not reachable before the rules were there.
+    began = [failed.output.index(f" : {task}]") for task in ("Put the rules in place", "Run the container")]
+    assert began == sorted(began)
     returned(deployment, before)
     assert deployment.contents(columns) == rows
 
@@ -140,12 +160,15 @@ def returned(deployment: Deployment, before: dict[str, Any], users: int = 201) -
     assert deployment.instance.sql("SHOW work_mem") == "7MB"
     assert deployment.service("host=postgres sslmode=disable", deployment.network) == f"postgres {users}"
     left = [path.name for path in deployment.instance.directory.iterdir()]
-    assert not [name for name in left if name.startswith(("adoption", "identity"))]
+    assert not [name for name in left if name.startswith(("adoption", "identity", "firewall", "runner"))]
+    assert f"--ctorigdstport {deployment.instance.port} " not in run("iptables", "-w", "-S", "DOCKER-USER").stdout
+    assert not [path for path in (CRON, deployment.instance.huge_pages) if path.exists()]
 
 
-def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: Deployment) -> None:
+def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: Deployment, tmp_path: Path) -> None:
     deployment.up()
     deployment.age()
+    insert_old_rows(deployment.instance, deployed=True)
     instance, before = deployment.instance, deployment.state()
     columns = deployment.columns()
     assert sum(len(names) > 0 for names in columns.values()) == 9
@@ -169,10 +192,19 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
     adopted = instance.site()
     assert_taken_over(deployment, adopted.text, rows, columns)
     assert instance.site().count("changed") == 0
+    # What the deployment had set by ALTER SYSTEM is noted, and stays.
+    verified = instance.play("verify", "--tags", "instance")
+    assert verified.code == 0, verified.output
     for command in COMMANDS:
         words = shlex.split(command.format(name=NAME, port=instance.port))
         run(*words, env={**os.environ, "PGPASSWORD": PASSWORD})
     rows["authdb.users"] = write_row(deployment, columns)
+
+    # What the host does for the instance goes with it: rules about who may reach the port, and jobs of its own.
+    instance.site("--skip-tags", "databases", **GUARDED)
+    assert CRON.exists()
+    assert (instance.directory / "firewall").exists()
+    assert instance.huge_pages.exists()
 
     # Where the note about the cluster is damaged, the old server serves again all the same, and the run says what is amiss.
     record, container = (instance.directory / name for name in ("adoption_cluster.json", "adoption.json"))
@@ -181,7 +213,7 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
     partly = instance.play("adopt_undo")
     assert partly.code != 0
     assert (
-        f"The container {NAME} serves again, but not all of its cluster could be put back: {record} cannot be read"
+        f"The container {NAME} serves again, but not everything could be put back: {record} cannot be read"
         in partly.text
     )
     assert deployment.service("host=postgres sslmode=disable", deployment.network) == "postgres 202"
@@ -193,6 +225,7 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
     assert deployment.service(f"host=host.docker.internal port={instance.port}", "bridge") == "postgres 202"
     assert "trust" in instance.sql("SELECT auth_method FROM pg_hba_file_rules")
     assert "there is nothing to go back to" in instance.play("adopt_undo").text
+    assert f"The container {NAME} was not made by this collection" in instance.play("backup").text
 
     # Taken over once more, by a run that continues one which was killed when it had just renamed the container.
     container.write_text(noted[container])
@@ -205,6 +238,14 @@ def test_deployment_is_taken_over_given_back_and_taken_over_again(deployment: De
     )
     assert instance.site().count("changed") == 0
     switch(deployment, rows, columns)
+    # Who may what is as on a fresh instance, after a restart too.
+    run("docker", "restart", NAME)
+    assert instance.play("start").code == 0
+    assert deviations(instance, tmp_path / "matrix") == set()
+    rotate(instance, tmp_path)
+    # Rows that the deployment's client wrote are found, upserted and deleted by all three; the others stay as they are.
+    serves_all(instance)
+    rows.update(deployment.contents({EMBEDDINGS: columns[EMBEDDINGS]}))
     clean_up(deployment, before["id"])
     assert deployment.contents(columns) == rows
     without_a_container(deployment)
@@ -223,9 +264,11 @@ def assert_taken_over(deployment: Deployment, said: str, rows: dict[str, str], c
         "postgresql.auto.conf sets work_mem = 7MB, which overrides 4MB of the configuration: it is reset",
         "postgresql.auto.conf sets jit = off, which the configuration does not: it stays in force",
         "postgres keeps the password that the replaced deployment gave it",
+        "There are no backups: postgres_backup_enabled is false.",
     ):
         assert sentence in said, said
     assert "public.users_pkey" not in said
+    assert "nor docker compose down, which would remove that container" in said
     kept = deployment.state(f"{NAME}-replaced")
     assert (kept["running"], kept["policy"]) == (False, "no")
     assert deployment.contents(columns) == rows
@@ -274,9 +317,35 @@ def switch(deployment: Deployment, rows: dict[str, str], columns: dict[str, list
     assert deployment.contents(columns) == rows
 
 
+def rotate(instance: Instance, folder: Path) -> None:
+    """Change the password of one service under a client that connects all the time, as on a fresh instance."""
+    service, role = "ai-micro-api-auth", "auth_service"
+    new = passwords(auth_service="Rotated-Canary-1@/:")
+    with clients(instance, folder, [service]) as outputs:
+        wait_for(outputs[service], f"{role}|{role}|5min")
+        result = instance.play(
+            "rotate_secrets", postgres_databases_rotate=[role], postgres_databases_rotate_grace=2, **new
+        )
+        assert result.code == 0, result.output
+        wait_for(outputs[service], f"{role}_2|{role}|5min")
+        lines = [line for line, _same in groupby(outputs[service].read_text("utf-8").splitlines())]
+    assert lines == [f"{role}|{role}|5min", f"{role}_2|{role}|5min"]
+    for login in (role, f"{role}_2"):
+        assert come_in(instance, login, new["postgres_common_role_passwords"][role], "authdb")
+        assert not come_in(instance, login, SECRETS[role], "authdb")
+    instance.variables.update(new)
+    assert instance.site().count("changed") == 0
+
+
 def clean_up(deployment: Deployment, identifier: str) -> None:
     """Remove what is kept, by name only."""
     instance = deployment.instance
+    # A network that docker compose down, or a prune, took away is not asked for any more.
+    run("docker", "network", "disconnect", deployment.network, NAME)
+    run("docker", "network", "rm", deployment.network)
+    assert instance.site("--tags", "instance", "--check").count("changed") == 0
+    run("docker", "network", "create", deployment.network)
+    run("docker", "network", "connect", deployment.network, NAME)
     refused = instance.play("adopt_cleanup")
     assert f"give -e confirm_adopt_cleanup={NAME}" in refused.text
     assert f"The container {NAME}-replaced" in refused.text

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from instance import SECRETS, Instance, run
+from instance import REPOSITORY, SECRETS, Instance, run
 
 LOGINS = {"postgres", "auth_service", "user_api_service", "admin_api_service", "readonly_user"}
 # What initdb and a running server make in a data directory.
@@ -175,7 +175,7 @@ def test_query(hardened: Instance, item: str, database: str, query: str, expecte
     assert hardened.sql(query, database) == expected, item
 
 
-@pytest.mark.parametrize("database", ["authdb", "apidb", "admindb", "postgres"])
+@pytest.mark.parametrize("database", ["authdb", "apidb", "admindb", "postgres", "template1"])
 def test_nothing_is_open_to_public(hardened: Instance, database: str) -> None:
     # pg_read_file_old is open to PUBLIC in PostgreSQL 15 and refuses whoever is no superuser by itself.
     privileged = (
@@ -222,7 +222,7 @@ def test_files(hardened: Instance) -> None:
         assert (path.stat().st_uid, path.stat().st_gid, mode(path) & 0o027) == (0, 999, 0), path
     for path in hardened.directory.rglob("*"):
         assert mode(path) & 0o022 == 0, path
-        if path.name.endswith(".key") or path.parent.name == "services":
+        if path.name.endswith(".key") or "services" in [parent.name for parent in path.parents]:
             assert mode(path) & 0o007 == 0, path
     sockets = root(hardened) / "run/postgresql"
     assert mode(sockets) & 0o002 == 0
@@ -248,16 +248,61 @@ def test_no_password_lies_about(hardened: Instance) -> None:
     assert search.stdout == ""
 
 
+def test_no_profile_and_no_environment_has_a_password(hardened: Instance) -> None:
+    """Of the host's root and everybody there, and of the container."""
+    names = (".profile", ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".zshrc", ".zshenv", ".zprofile")
+    profiles = [Path("/etc") / name for name in ("profile", "environment", "bash.bashrc", "security/pam_env.conf")]
+    profiles += Path("/etc").glob("profile.d/*")
+    profiles += [Path("/root") / name for name in names]
+    profiles += [root(hardened) / home / name for home in ("root", "var/lib/postgresql") for name in names]
+    present = [path for path in profiles if path.is_file()]
+    assert Path("/etc/profile") in present
+    assert [path for path in present if b"PGPASSWORD" in path.read_bytes()] == []
+    environment = {line.split("=", 1)[0] for line in hardened.inspect()["Config"]["Env"]}
+    assert "PGDATA" in environment
+    assert not [name for name in environment if "PASSWORD" in name or name in ("PGPASSFILE", "PGSERVICEFILE")]
+
+
 def test_packages_are_the_distributions_and_audit_and_backup_are_installed(hardened: Instance) -> None:
     shown = run("docker", "exec", hardened.name, "dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev}\n").stdout
     installed = {line.split()[0] for line in shown.splitlines() if line.split()[1:] == ["ii"]}
     assert {"postgresql-15", "postgresql-15-pgaudit", "pgbackrest"} <= installed
 
 
+def apt_sources(folder: Path) -> dict[str, str]:
+    """Return what says who signed each of apt's sources below a directory, by the source; nothing where nobody does."""
+    found = {}
+    for path in (folder / "sources.list", *folder.glob("sources.list.d/*.list")):
+        for line in path.read_text("utf-8").splitlines() if path.exists() else []:
+            if line.startswith("deb"):
+                signed = re.search(r"\[.*\bsigned-by=([^\s\]]+).*\]", line)
+                found[line] = signed.group(1) if signed else ""
+    for path in folder.glob("sources.list.d/*.sources"):
+        for stanza in re.split(r"\n\s*\n", path.read_text("utf-8")):
+            if "URIs:" in stanza:
+                signed = re.search(r"(?m)^Signed-By:\s*(\S+)", stanza)
+                found[stanza] = signed.group(1) if signed else ""
+    return found
+
+
+def test_packages_come_from_sources_that_are_signed(hardened: Instance) -> None:
+    """Each source of the image names a keyring that the image has, and nothing tells apt to take what is not signed."""
+    place = root(hardened)
+    sources = apt_sources(place / "etc/apt")
+    assert sources
+    for source, keyring in sources.items():
+        assert keyring.startswith("/"), source
+        assert (place / keyring.lstrip("/")).stat().st_size > 0, source
+    careless = r"trusted[=:] *yes|allow-?(insecure|unauthenticated|downgrade)|--force-yes|--no-?check-gpg|no-gpg-check|--force-bad-verify"
+    recipe = str(REPOSITORY / "roles" / "postgres_image")
+    search = run("grep", "-rniE", careless, recipe, str(place / "etc/apt"), check=False)
+    assert (search.returncode, search.stdout) == (1, "")
+
+
 def test_container_holds_no_more_than_the_server_needs(hardened: Instance) -> None:
     inspected = hardened.inspect()
     host = inspected["HostConfig"]
-    assert (host["CapDrop"], host["CapAdd"], host["Privileged"]) == (["ALL"], None, False)
+    assert (host["CapDrop"], host["CapAdd"] or [], host["Privileged"]) == (["ALL"], [], False)
     assert (host["SecurityOpt"], host["ReadonlyRootfs"]) == (["no-new-privileges"], True)
     assert (host["PidMode"], host["IpcMode"], host["NetworkMode"] != "host") == ("", "private", True)
     assert not any(mount["Source"].endswith("docker.sock") for mount in inspected["Mounts"])
@@ -300,3 +345,24 @@ def test_log_holds_no_password_and_no_verifier(hardened: Instance) -> None:
     text = logs.stdout + logs.stderr
     assert not any(secret in text for secret in SECRETS.values())
     assert "SCRAM-SHA-256$" not in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("logged-key@example.com\tlogged-hash\n" * 2, "duplicate key value violates unique constraint"),
+        ("\\N\tlogged-hash\n", 'null value in column "email"'),
+        ("logged-row\n", "missing data for column"),
+    ],
+)
+def test_terse_log_holds_nothing_of_a_row_that_failed(hardened: Instance, rows: str, said: str) -> None:
+    """As docs/audit.md says of the switch. The rows come beside the statement, as bound values do; the client is told all."""
+    terse = ("-e", "PGOPTIONS=-c log_error_verbosity=terse")
+    copy = ("docker", "exec", "-i", *terse, hardened.name, "psql", "-X", "-U", "postgres", "-d", "authdb")
+    begun = str(time.time())
+    failed = run(*copy, "-c", "COPY users (email, password_hash) FROM STDIN", input=rows, check=False)
+    assert said in failed.stderr
+    assert "logged-" in failed.stderr
+    logs = run("docker", "logs", "--since", begun, hardened.name)
+    assert said in logs.stdout + logs.stderr
+    assert "logged-" not in logs.stdout + logs.stderr

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from every_backup import restore_every
 from instance import PASSPHRASE, SUFFIX, Instance, run
 
 NAME = f"amt-backup{SUFFIX}"
@@ -19,7 +22,7 @@ def backed(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ins
     """Give an instance with one full, verified backup."""
     made = Instance(NAME, 25455, tmp_path_factory.mktemp("backup"), image, {"postgres_backup_enabled": True})
     made.remove()
-    made.site()
+    assert "There is no backup yet: no schedule takes one; site.yml --tags backup takes one now" in made.site().text
     assert stanza(made)["backup"] == []
     taken = made.site("--tags", "backup", "-vvv", "--diff", "-e", "backup_type=full")
     assert "verified: restored in" in taken.text
@@ -70,13 +73,34 @@ def test_backup_is_verified_and_leaves_no_copy(backed: Instance) -> None:
         assert path.stat().st_mode & 0o007 == 0
 
 
+def test_wal_is_archived(backed: Instance) -> None:
+    """As an audit asks: switched on, by pgBackRest, and what was written is in the repository."""
+    assert backed.sql("SHOW archive_mode") == "on"
+    assert backed.sql("SHOW archive_command") == f"pgbackrest --stanza={NAME} archive-push %p"
+    assert backed.sql("SHOW archive_library") == ""
+    segment = backed.sql("SELECT pg_walfile_name(pg_switch_wal())")
+    archived = f"SELECT coalesce(last_archived_wal, '') >= '{segment}' FROM pg_stat_archiver"
+    end = time.monotonic() + 30
+    while backed.sql(archived) != "t":
+        assert time.monotonic() < end, run("docker", "logs", "--tail=20", NAME).stderr
+        time.sleep(0.2)
+    assert (
+        backed.sql("SELECT last_failed_time IS NULL OR last_failed_time < last_archived_time FROM pg_stat_archiver")
+        == "t"
+    )
+    assert list((backed.repository / "pgbackrest" / "archive" / NAME).rglob(f"{segment}-*"))
+
+
 def test_another_backup_is_incremental_and_remembers_its_reason(backed: Instance) -> None:
     add_user(backed, "before@example.com")
     taken = backed.play("backup", postgres_backup_reason="before a test")
     assert taken.code == 0, taken.output
     assert "(incr)" in taken.text
+    assert "Taking a backup of" not in taken.text
     assert stanza(backed)["backup"][-1]["annotation"] == {"reason": "before a test"}
-    assert backed.site().count("changed") == 0
+    again = backed.site()
+    assert again.count("changed") == 0
+    assert "There is no backup yet" not in again.text
 
 
 def test_nobody_writes_unnoticed_while_the_moment_is_named(backed: Instance) -> None:
@@ -143,16 +167,32 @@ def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
 def test_restore_to_a_point_and_back(backed: Instance) -> None:
     backed.sql("SELECT pg_create_restore_point('accident')")
     backed.sql("DELETE FROM users", "authdb")
-    asked = backed.play("restore", "-e", "restore_point=accident")
-    assert f"give -e confirm_restore={NAME}" in asked.text
+    before = backed.snapshot()
+    # With a setting that a run which got as far as the configuration would have written.
+    asked = backed.play("restore", "-e", "restore_point=accident", postgres_instance_settings={"work_mem": "3MB"})
+    assert asked.code != 0
+    assert f"Nothing was changed: to restore as said above, give -e confirm_restore={NAME}" in asked.text
+    assert asked.count("changed") == 0
+    assert backed.snapshot() == before
     assert users(backed) == []
-    restored(backed, "-e", "restore_point=accident")
+    said = restored(backed, "-e", "restore_point=accident")
+    assert f"What was served before is in the volume {kept(backed)[0]}" in said
     assert users(backed) == ["before@example.com"]
     assert backed.site().count("changed") == 0
     assert len(kept(backed)) == 1
-    # The new timeline is archived too, so that the next restore finds it.
+    # The newest backup is one of the timeline before, and leads to this one.
+    drilled = backed.play("drill")
+    assert drilled.code == 0, drilled.output
+    # The new timeline is archived too, so that the next restore finds it; what is taken there builds on the full one alone.
     add_user(backed, "after@example.com")
-    assert "verified" in backed.play("backup").text
+    # How far it is, is said of any that takes longer than that.
+    taken = backed.play("backup", "-e", "backup_type=diff", "-e", "_postgres_backup_progress=1")
+    assert taken.code == 0, taken.output
+    assert "(diff)" in taken.text
+    assert re.search(rf"Taking a backup of {NAME}: (\d+ % copied, )?under way for \d+ s\.", taken.text)
+    assert "verified: restored in" in taken.text
+    first, *_others, last = stanza(backed)["backup"]
+    assert (last["type"], last["prior"]) == ("diff", first["label"])
     assert backed.play("restore_undo").code == 0
     assert users(backed) == []
     assert backed.play("restore_undo").code == 0
@@ -165,8 +205,27 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert backed.site().count("changed") == 0
 
 
+def test_time_between_two_transactions_gives_exactly_the_first(backed: Instance) -> None:
+    """Both are archived, and nothing but the time that the server had between them tells one from the other."""
+    before = users(backed)
+    backed.sql("BEGIN; INSERT INTO users (email, password_hash) VALUES ('first@example.com', 'h'); COMMIT", "authdb")
+    between = backed.sql("SELECT clock_timestamp()")
+    backed.sql("BEGIN; INSERT INTO users (email, password_hash) VALUES ('second@example.com', 'h'); COMMIT", "authdb")
+    said = restored(backed, "-e", f"restore_time='{between}'")
+    assert f"to the time {between}" in said
+    assert users(backed) == sorted([*before, "first@example.com"])
+
+
 def test_lost_host_comes_back_from_the_repository(backed: Instance) -> None:
-    """Container, volume and configuration are gone; what was acknowledged and archived is there again."""
+    """Container, volume and configuration are gone; what was acknowledged and archived is there again.
+
+    The newest backup is one of a restore that was undone, the one to a time: no WAL leads from it to what was served.
+    """
+    add_user(backed, "abandoned@example.com")
+    assert "verified" in backed.play("backup").text
+    assert backed.play("restore_undo").code == 0
+    served, newest = int(backed.sql("SELECT timeline_id FROM pg_control_checkpoint()")), stanza(backed)["backup"][-1]
+    assert int(newest["archive"]["start"][:8], 16) > served
     add_user(backed, "last@example.com")
     backed.sql("SELECT pg_switch_wal()")
     wait = "SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1) FROM pg_stat_archiver"
@@ -179,11 +238,33 @@ def test_lost_host_comes_back_from_the_repository(backed: Instance) -> None:
     run("docker", "rm", NAME)
     run("docker", "volume", "rm", backed.volume)
     shutil.rmtree(backed.directory)
-    restored(backed)
-    assert users(backed) == ["after@example.com", "before@example.com", "last@example.com"]
+    said = restored(backed)
+    # The volume that was empty is kept, but there is nothing in it to go back to.
+    assert "What was served before is in the volume" not in said
+    # Nor is what an earlier restore has kept what was served before this one.
+    journal = backed.directory / "restores.json"
+    noted = json.loads(journal.read_text())
+    ((newest, entry),) = noted.items()
+    assert (newest, entry["state"]) == (sorted(kept(backed))[-1], "empty")
+    journal.write_text(json.dumps({**noted, sorted(kept(backed))[0]: {**entry, "state": "swapped"}}))
+    before = backed.snapshot()
+    refused = backed.play("restore_undo")
+    assert refused.code != 0
+    assert "There is nothing to go back to" in refused.text
+    assert backed.snapshot() == before
+    journal.write_text(json.dumps(noted))
+    assert users(backed) == [f"{name}@example.com" for name in ("after", "before", "first", "last", "second")]
     assert backed.sql("SELECT system_identifier FROM pg_control_system()") == identifier
     assert backed.site().count("changed") == 0
     assert backed.play("verify").code == 0
+
+
+def test_every_backup_that_is_called_verified_restores(backed: Instance) -> None:
+    """Of each type and of several timelines, after the host that took them was lost."""
+    types = {each["label"]: each["type"] for each in stanza(backed)["backup"]}
+    proved = restore_every(backed)
+    assert {types[label] for label in proved} == {"full", "incr", "diff"}
+    assert len(proved) >= 4
 
 
 def test_repository_of_another_cluster_is_refused(backed: Instance, tmp_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from instance import SECRETS, SUFFIX, Instance, run
+from instance import REPOSITORY, SECRETS, SUFFIX, Instance, run
 
 VOLUME = f"amt-dev{SUFFIX}_postgres_data"
+# Stands for the volume of that name on another host.
+CARRIED = f"amt-dev{SUFFIX}_carried"
 SERVER = f"amt-dev{SUFFIX}"
+TIMELINE = "SELECT upper(lpad(to_hex(timeline_id), 8, '0')) FROM pg_control_checkpoint()"
 RULES = "local all all peer map=superuser\nhost all all all scram-sha-256\n"
 
 
@@ -22,13 +27,36 @@ def cloned(backed_up: Instance) -> Iterator[Instance]:
     backed_up.sql("INSERT INTO users (email, password_hash) VALUES ('ann@example.com', 'h')", "authdb")
     yield backed_up
     run("docker", "rm", "-f", SERVER, check=False)
-    run("docker", "volume", "rm", "-f", VOLUME, check=False)
+    run("docker", "volume", "rm", "-f", VOLUME, CARRIED, check=False)
     backed_up.sql("DROP ROLE auth_service_2")
+
+
+def archived(instance: Instance) -> set[str]:
+    """Return the names of the files of WAL and of timelines' histories in the instance's repository; its own server goes on adding some."""
+    archive = instance.repository / "pgbackrest" / "archive" / instance.name
+    names = {path.name for path in archive.rglob("*")}
+    return {name for name in names if re.match(r"[0-9A-F]{8}(\.history|[0-9A-F]{16}\b)", name)}
 
 
 def volumes(instance: Instance) -> list[str]:
     """Return the volumes that carry the instance's name."""
     return run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}").stdout.split()
+
+
+def carry(instance: Instance, folder: Path) -> Path:
+    """Carry the copy to another host by the commands of the role's README, here to another volume, and give the file of its passwords."""
+    text = (REPOSITORY / "roles/postgres_backup/README.md").read_text()
+    commands = re.findall(r"^    ((?:docker|ssh).*\bdev_postgres_data\b.*)$", text, re.MULTILINE)
+    assert len(commands) == 3
+    # What would be said to the other host is done here, with the other volume.
+    renamed = f"sed -e s/{VOLUME}:/{CARRIED}:/ -e s/{VOLUME}$/{CARRIED}/"
+    (folder / "ssh").write_text(f'#!/bin/sh\ncd {folder} && shift && exec sh -ec "$(echo "$*" | {renamed})"\n')
+    (folder / "ssh").chmod(0o755)
+    for command in commands:
+        done = command.replace("dev_postgres_data", VOLUME).replace("ai-micro-postgres:pgvector-15", instance.image)
+        done = done.replace("/etc/ai-micro-postgres/", f"{instance.directory}/")
+        run("bash", "-o", "pipefail", "-ec", done, env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"})
+    return folder / f"{VOLUME}.env"
 
 
 def serve(instance: Instance, folder: Path) -> None:
@@ -37,7 +65,7 @@ def serve(instance: Instance, folder: Path) -> None:
     (folder / "hba.conf").chmod(0o644)
     run(
         *("docker", "run", "--detach", f"--name={SERVER}", "--user=999:999", "--network=none"),
-        *("-v", f"{VOLUME}:/var/lib/postgresql/data", "-v", f"{folder}/hba.conf:/etc/hba.conf:ro"),
+        *("-v", f"{CARRIED}:/var/lib/postgresql/data", "-v", f"{folder}/hba.conf:/etc/hba.conf:ro"),
         *("--tmpfs", "/var/run/postgresql:uid=999,gid=999", "--entrypoint=postgres", instance.image),
         *("-c", "hba_file=/etc/hba.conf", "-c", "shared_preload_libraries="),
     )
@@ -56,7 +84,6 @@ def ask(role: str, password: str, statement: str = "SELECT current_user", databa
 
 def test_copy_has_the_rows_and_other_passwords(cloned: Instance, tmp_path: Path) -> None:
     known, users = volumes(cloned), cloned.sql("SELECT count(*) FROM users", "authdb")
-    archive = cloned.repository / "pgbackrest" / "archive" / cloned.name
     before = (cloned.snapshot(), cloned.dump("authdb"), cloned.dump("apidb"), cloned.dump("admindb"))
     unnamed = cloned.play("clone")
     assert "Name the volume to make" in unnamed.text
@@ -78,7 +105,9 @@ def test_copy_has_the_rows_and_other_passwords(cloned: Instance, tmp_path: Path)
     after = ({**cloned.snapshot(), "files": files}, *(cloned.dump(name) for name in ("authdb", "apidb", "admindb")))
     assert after == before
 
-    archived = sorted(path.name for path in archive.rglob("*"))
+    carried = carry(cloned, tmp_path)
+    assert stat.S_IMODE(carried.stat().st_mode) == 0o600
+    assert carried.read_text() == path.read_text()
     serve(cloned, tmp_path)
     assert ask("postgres", passwords["postgres"], "SELECT count(*) FROM users") == users
     assert ask("postgres", passwords["postgres"], "SHOW archive_mode") == "off"
@@ -88,6 +117,15 @@ def test_copy_has_the_rows_and_other_passwords(cloned: Instance, tmp_path: Path)
     assert "password authentication failed" in ask("auth_service_2", "Second-Canary-8")
     assert "password authentication failed" in ask("readonly_user", SECRETS["readonly_user"])
     words = "CHECKPOINT; SELECT pg_switch_wal(); CREATE TABLE amt_new (); SELECT pg_switch_wal()"
-    run("docker", "exec", SERVER, "psql", "-X", "-q", "-h", "127.0.0.1", "-U", "postgres", "-c", words, check=False)
-    assert sorted(path.name for path in archive.rglob("*")) == archived
+    ask("postgres", passwords["postgres"], words)
+    timeline = ask("postgres", passwords["postgres"], TIMELINE)
+    assert re.fullmatch("[0-9A-F]{8}", timeline)
+    assert timeline > cloned.sql(TIMELINE)
+    assert timeline not in {name[:8] for name in archived(cloned)}
     assert volumes(cloned) == known
+    asked = cloned.play("destroy")
+    assert (
+        f"The file {path}: nowhere else are the passwords of the copy in the volume {VOLUME}, which is not deleted"
+        in asked.text
+    )
+    assert "Nothing was deleted" in asked.text

@@ -14,6 +14,9 @@ WRITERS = 4
 # Longer than the archive_timeout that the role sets, so that WAL goes into the repository for this reason too.
 SECONDS = 40.0
 PROMISED = 60.0
+# A busy machine archives late; without a file of the test's own in the repository there is nothing to look at.
+PATIENCE = 300.0
+ARCHIVED = "SELECT last_archived_wal COLLATE \"C\" >= '{}' FROM pg_stat_archiver"
 ROLES = {"authdb": "auth_service", "apidb": "user_api_service", "admindb": "admin_api_service"}
 FILES = {"authdb": "ai-micro-api-auth", "apidb": "ai-micro-api-user", "admindb": "ai-micro-api-admin"}
 # In the order in which a service would write: what refers to a user comes after the user.
@@ -78,9 +81,18 @@ def lose(instance: Instance) -> list[Commit]:
     threads = [threading.Thread(target=write, args=(instance, journal, dead)) for journal in journals]
     for thread in threads:
         thread.start()
-    dead.wait(SECONDS)
-    run("docker", "kill", instance.name)
-    dead.set()
+    try:
+        dead.wait(SECONDS / 2)
+        assert any(journals)
+        first = instance.sql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
+        dead.wait(SECONDS / 2)
+        give_up = time.monotonic() + PATIENCE
+        while instance.sql(ARCHIVED.format(first)) != "t":
+            assert time.monotonic() < give_up, instance.sql("SELECT pg_stat_archiver FROM pg_stat_archiver")
+            dead.wait(1)
+        run("docker", "kill", instance.name)
+    finally:
+        dead.set()
     for thread in threads:
         thread.join(timeout=60)
     run("docker", "rm", instance.name)

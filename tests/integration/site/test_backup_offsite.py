@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,6 +80,28 @@ def test_backup_goes_off_site_too_and_is_verified_there(backed: Instance) -> Non
     assert f"off site {made['label']} (full)" in status.text
     assert "WARNING" not in status.text
     assert backed.site().count("changed") == 0
+
+
+def test_damage_off_site_is_found_by_the_check(backed: Instance) -> None:
+    """One bit has changed where nobody on this host sees it."""
+    label = offsite(backed)["backup"][-1]["label"]
+    path = f"backup/{NAME}/{label}/bundle/1"
+    words = ["docker", "exec", "-i", "-u", "999", NAME, "pgbackrest", "--config=/etc/pgbackrest/offsite.conf"]
+    words += [f"--stanza={NAME}", "--raw"]
+    whole = subprocess.run([*words, "repo-get", path], check=True, capture_output=True).stdout
+    middle = len(whole) // 2
+    changed = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    subprocess.run([*words, "repo-put", path], input=changed, check=True, capture_output=True)
+    red = backed.play("verify", "--tags", "backup")
+    subprocess.run([*words, "repo-put", path], input=whole, check=True, capture_output=True)
+    assert red.code != 0
+    assert "The off-site repository s3://" in red.text
+    assert "holds files that are not as they were written" in red.text
+    assert f"The backup {label} off site is damaged and counts no more" in red.text
+    assert f"The repository {backed.repository}" not in red.text
+    assert [secret for secret in (PASSPHRASE, *SECRETS.values()) if secret in red.output] == []
+    mended = backed.play("verify", "--tags", "backup")
+    assert mended.code == 0, mended.output
 
 
 def test_secrets_are_in_files_that_root_alone_reads(backed: Instance) -> None:
@@ -157,6 +180,42 @@ def test_undone_restore_is_known_off_site(backed: Instance) -> None:
     result = backed.play("restore", "-e", f"confirm_restore={NAME}", "-e", "restore_repository=offsite")
     assert result.code == 0, result.output
     assert users(backed) == ["ann", "bob", "cat", "dan", "eve"]
+
+
+def test_migration_has_its_backup_off_site_too(backed: Instance, store: ObjectStore) -> None:
+    """It is taken before the run has asked whether the off-site repository answers; where that does not, the local one leads back."""
+    backed.sql("DELETE FROM ai_micro.schema_migration", "admindb")
+    migrated = backed.site()
+    assert "WARNING" not in migrated.text, migrated.text
+    assert "verified: fetched and restored in" in migrated.text
+    last = offsite(backed)["backup"][-1]
+    assert (last["type"], last["annotation"]["keep"]) == ("full", "until removed by hand")
+    assert (backed.repository / "catalog" / "offsite" / "verified" / f"{last['label']}.json").is_file()
+    backed.sql("DELETE FROM ai_micro.schema_migration", "admindb")
+    store.shut()
+    missed = backed.site()
+    store.open()
+    assert f"WARNING: nothing was taken off site in s3://{store.bucket}/{NAME}, the local backup counts" in missed.text
+    assert "verified: restored in" in missed.text
+    assert backed.sql("SELECT count(*) FROM ai_micro.schema_migration", "admindb") == "1"
+    assert offsite(backed)["backup"][-1]["label"] == last["label"]
+
+
+def test_last_backup_before_destroy_lies_off_site_too(backed: Instance) -> None:
+    """With what was written while the off-site repository did not answer."""
+    add_user(backed, "fay")
+    gone = backed.play("destroy", "-e", f"confirm_destroy={NAME}")
+    assert gone.code == 0, gone.output
+    assert "WARNING" not in gone.text, gone.text
+    assert "verified: fetched and restored in" in gone.text
+    assert not list((backed.repository / "pgbackrest" / "offsite-missed").iterdir())
+    shutil.rmtree(backed.repository)
+    result = backed.play("restore", "-e", f"confirm_restore={NAME}", "-e", "restore_repository=offsite")
+    assert result.code == 0, result.output
+    last = offsite(backed)["backup"][-1]
+    assert (last["type"], last["annotation"]) == ("full", {"reason": "before destroy"})
+    assert users(backed) == ["ann", "bob", "cat", "dan", "eve", "fay"]
+    assert backed.site().count("changed") == 0
 
 
 def test_unknown_repository_and_missing_keys_are_refused(backed: Instance) -> None:

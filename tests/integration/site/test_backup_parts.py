@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from instance import PASSPHRASE, SECRETS, SUFFIX, Instance, run
+import yaml
+from every_backup import restore_every
+from instance import PASSPHRASE, REPOSITORY, SECRETS, SUFFIX, Instance, PlaybookResult, run
 
 NAME = f"amt-parts{SUFFIX}"
+THOROUGH = pytest.mark.thorough
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +145,134 @@ def test_dumps_of_an_unverified_backup_are_refused(backed: Instance) -> None:
     assert "backup_type logical needs postgres_backup_verify true" in refused.text
 
 
+def test_dump_that_changed_on_the_disk_is_found_by_the_check(backed: Instance) -> None:
+    """Its size is what it was; the manifest knows more."""
+    (directory,) = dumps(backed)
+    path = directory / "authdb.dump.enc"
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    red = backed.play("verify", "--tags", "backup")
+    path.write_bytes(whole)
+    assert red.code != 0
+    assert f"The dumps {directory} lack authdb.dump.enc as it was written" in red.text
+    # It is known from there on, until a check finds it mended.
+    assert "lack authdb.dump.enc as it was written" in backed.play("status").text
+    mended = backed.play("verify", "--tags", "backup")
+    assert mended.code == 0, mended.output
+    assert "lack authdb.dump.enc" not in backed.play("status").text
+
+
+@THOROUGH
+def test_copy_that_differs_from_the_server_is_no_verified_backup(backed: Instance) -> None:
+    """A table whose rows never reach a backup, and which the server takes for one whose do."""
+    before = records(backed)
+    backed.sql("CREATE UNLOGGED TABLE lost (id int); INSERT INTO lost VALUES (1), (2), (3)", "undeclared")
+    backed.sql("UPDATE pg_class SET relpersistence = 'p' WHERE oid = 'lost'::regclass", "undeclared")
+    red = backed.play("backup")
+    backed.sql("DROP TABLE lost", "undeclared")
+    label = backups(backed)[-1]["label"]
+    assert red.code != 0
+    assert f"The backup {label} is NOT verified, since its copy differs from the server" in red.text
+    assert "undeclared: table public.lost has 0 rows, had 3" in red.text
+    assert "Take a full backup (-e backup_type=full)" in red.text
+    assert records(backed) == before
+    assert f"The newest backup, {label}, is not verified" in backed.play("status").text
+    assert copies(backed) == []
+
+
+@THOROUGH
+def test_copy_with_a_damaged_index_is_no_verified_backup(backed: Instance) -> None:
+    """An index that lacks a row of its table: what is restored is what the server has, and both are damaged."""
+    before = records(backed)
+    ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'item_id'::regclass"
+    backed.sql(
+        "CREATE TABLE item (id int); CREATE INDEX item_id ON item (id); INSERT INTO item VALUES (1)", "undeclared"
+    )
+    backed.sql(ready.format("false"), "undeclared")
+    backed.sql("INSERT INTO item VALUES (2)", "undeclared")
+    backed.sql(ready.format("true"), "undeclared")
+    red = backed.play("backup")
+    backed.sql("DROP TABLE item", "undeclared")
+    label = backups(backed)[-1]["label"]
+    assert red.code != 0
+    assert f"The backup {label} is NOT verified: pg_amcheck found damage in its copy" in red.text
+    assert records(backed) == before
+    assert copies(backed) == []
+    taken = backed.play("backup")
+    assert taken.code == 0, taken.output
+    assert "verified: restored in" in taken.text
+
+
+@THOROUGH
+def test_copy_that_does_not_fit_is_not_made(backed: Instance) -> None:
+    """The disk is the server's first; what earlier runs have left there goes, whatever it was for, and a stranger's does not."""
+    label, stranger = f"ai_micro.postgres.clone={NAME}", f"{NAME}-clone"
+    run("docker", "volume", "create", "--label", label, f"{NAME}_drill")
+    run("docker", "create", "--label", label, "--name", f"{NAME}-drill", "-v", f"{NAME}_drill:/x", backed.image, "true")
+    run("docker", "create", "--name", stranger, backed.image, "true")
+    before, served = records(backed), users(backed)
+    full = {"postgres_backup_copy_reserve_mb": 100_000_000}
+    try:
+        taken = backed.play("backup", **full)
+        assert taken.code == 0, taken.output
+        last = backups(backed)[-1]["label"]
+        assert f"NOT verified (A copy of the backup {last} needs 1000" in taken.text
+        assert "MB are free: make room there)" in taken.text
+        assert copies(backed) == [stranger]
+    finally:
+        run("docker", "rm", "-f", "-v", stranger)
+    assert records(backed) == before
+    dumped = backed.play("backup", "-e", "backup_type=logical", **full)
+    assert dumped.code != 0
+    assert (
+        "No dumps were taken, since they come from the verified copy, for which there is no room. A copy of"
+        in dumped.text
+    )
+    drilled = backed.play("drill", **full)
+    assert drilled.code != 0
+    assert re.search(r"A copy of the backup \S+ needs \d+ MB on the disk of \S+ .* and \d+ MB are free", drilled.text)
+    refused = backed.play("restore", "-e", f"confirm_restore={NAME}", **full)
+    assert refused.code != 0
+    assert "Nothing was restored, and the server is as it was: A copy of the backup" in refused.text
+    assert (users(backed), copies(backed), len(dumps(backed))) == (served, [], 1)
+    # With room again, the next one is verified, and the drill passes.
+    assert "verified: restored in" in backed.play("backup").text
+    assert backed.play("drill").code == 0
+
+
+def lost_now(instance: Instance) -> int:
+    """What status.yml says would be lost with the host, in seconds."""
+    said = re.search(r"Lost with the host now: (\d+) s of work", instance.play("status").text)
+    assert said
+    return int(said[1])
+
+
+@THOROUGH
+def test_failing_archive_is_counted_and_named(backed: Instance) -> None:
+    """Though the open WAL file holds nothing: what counts is the closed one that is not in the repository."""
+    backed.sql("ALTER SYSTEM SET archive_command = '/bin/false'")
+    backed.sql("SELECT pg_reload_conf()")
+    try:
+        backed.sql("CREATE TABLE amt_rpo (id int); DROP TABLE amt_rpo", "undeclared")
+        backed.sql("SELECT pg_switch_wal()")
+        failing = "SELECT last_failed_time > COALESCE(last_archived_time, '-infinity') FROM pg_stat_archiver"
+        for _attempt in range(300):
+            if backed.sql(failing) == "t":
+                break
+            backed.sql("SELECT pg_sleep(0.1)")
+        backed.sql("SELECT pg_sleep(1.1)")
+        assert "WAL does not reach the repository" in backed.play("status").text
+        assert lost_now(backed) > 0
+    finally:
+        backed.sql("ALTER SYSTEM RESET archive_command")
+        backed.sql("SELECT pg_reload_conf()")
+    # It tries again, and a backup waits for it.
+    assert "verified: restored in" in backed.play("backup").text
+    assert lost_now(backed) <= 30
+    assert "WAL does not reach the repository" not in backed.play("status").text
+
+
 def test_somebody_deleted_users_at_14_00(backed: Instance) -> None:
     then = moment(backed)
     backed.sql("DELETE FROM users WHERE email LIKE 'a%' OR email LIKE 'b%'", "authdb")
@@ -233,6 +365,7 @@ def test_killed_restore_is_finished_by_the_next_run(backed: Instance) -> None:
     assert "Nothing: no restore has kept anything" in backed.play("restore_cleanup").text
 
 
+@THOROUGH
 def test_what_cannot_be_restored_leaves_everything_as_it_was(backed: Instance) -> None:
     before = (users(backed), databases(backed), backed.inspect()["State"]["StartedAt"])
     confirmed = ("-e", f"confirm_restore={NAME}")
@@ -268,6 +401,7 @@ def test_what_cannot_be_restored_leaves_everything_as_it_was(backed: Instance) -
     assert copies(backed) == []
 
 
+@THOROUGH
 def test_restore_to_the_end_of_one_backup(backed: Instance) -> None:
     """The whole instance, as it was when the backup ended."""
     label = dumps(backed)[0].name
@@ -279,8 +413,10 @@ def test_restore_to_the_end_of_one_backup(backed: Instance) -> None:
     assert backed.play("restore_cleanup", "-e", f"confirm_restore_cleanup={NAME}").code == 0
 
 
+@THOROUGH
 def test_migration_has_a_way_back_that_stays(backed: Instance) -> None:
     backed.sql("DELETE FROM ai_micro.schema_migration", "admindb")
+    backed.sql("DROP INDEX idx_users_email", "authdb")
     said = backed.site().text
     last = backups(backed)[-1]
     assert last["type"] == "full"
@@ -288,9 +424,54 @@ def test_migration_has_a_way_back_that_stays(backed: Instance) -> None:
     assert "The restore point before_migration_" in said
     assert "verified: restored in" in said
     assert backed.sql("SELECT count(*) FROM ai_micro.schema_migration", "admindb") == "1"
+    again = backed.site()
+    assert again.count("changed") == 0
+    assert "The restore point" not in again.text
+    # What was made good before the migration has a moment of its own, from which that backup does not lead back: an older one is begun with.
+    schema = re.search(r"The restore point (before_schema_\w+) is the moment before", said)
+    assert schema, said
+    asked = backed.play("rescue", "-e", "database=authdb", "-e", "table=users", "-e", f"point={schema[1]}")
+    assert asked.code == 0, asked.output
+    assert "0 rows deleted since, 0 changed, 0 added" in asked.text
+
+
+@THOROUGH
+def test_change_of_model_has_a_way_back(backed: Instance) -> None:
+    """Named where a column is to be added or dropped, and by no run that changes nothing."""
+    defaults = yaml.safe_load((REPOSITORY / "roles/postgres_common/defaults/main.yml").read_text())
+    databases = defaults["postgres_databases"]
+    (collection,) = next(each for each in databases if each["name"] == "admindb")["collections"]
+    collection.update(model="mxbai-embed-large", dimensions=1024)
+
+    def change(*arguments: str) -> PlaybookResult:
+        chosen = ("-e", "change_collection=admin_documents", *arguments)
+        result = backed.play("change_embedding_model", *chosen, postgres_databases=databases)
+        assert result.code == 0, result.output
+        return result
+
+    backed.sql(
+        """INSERT INTO langchain_pg_embedding (id, collection_id, document, embedding)
+           SELECT 'x', uuid, 'text', array_fill(1, ARRAY[768])::vector FROM langchain_pg_collection""",
+        "admindb",
+    )
+    column = "SELECT count(*) FROM pg_attribute WHERE attname = 'embedding_next' AND NOT attisdropped"
+    for arguments, columns in (((), "1"), (("-e", "change_drop=embedding_next"), "0")):
+        changed, unchanged = change(*arguments), change(*arguments)
+        assert (changed.count("changed") > 0, unchanged.count("changed")) == (True, 0)
+        assert "The restore point before_model_" in changed.text
+        assert "The restore point" not in unchanged.text
+        assert backed.sql(column, "admindb") == columns
+    backed.sql("DELETE FROM langchain_pg_embedding", "admindb")
     assert backed.site().count("changed") == 0
 
 
+def test_every_backup_that_is_called_verified_restores(backed: Instance) -> None:
+    """Before retention takes some of them."""
+    proved = restore_every(backed)
+    assert {dumps(backed)[0].name, backups(backed)[-1]["label"]} <= set(proved)
+
+
+@THOROUGH
 def test_what_is_too_old_goes_but_not_what_is_kept_or_was_verified_last(backed: Instance) -> None:
     first, *_others, kept = [each["label"] for each in backups(backed)]
     limits = {"postgres_backup_full_days": 0, "postgres_backup_generations": 1}
@@ -310,6 +491,7 @@ def test_what_is_too_old_goes_but_not_what_is_kept_or_was_verified_last(backed: 
     assert backed.play("restore_cleanup", "-e", f"confirm_restore_cleanup={NAME}").code == 0
 
 
+@THOROUGH
 def test_destroy_takes_a_last_backup_or_deletes_nothing(backed: Instance) -> None:
     destroy = ("-e", f"confirm_destroy={NAME}")
     before = (backed.snapshot(), len(backups(backed)))
@@ -327,7 +509,10 @@ def test_destroy_takes_a_last_backup_or_deletes_nothing(backed: Instance) -> Non
     note.rename(note.with_name("moved"))
     lost = backed.play("restore", "-e", f"confirm_restore={NAME}")
     assert lost.code != 0
-    assert "give -e restore_timeline=current, which is that of the backup" in lost.text
+    assert (
+        "give the number of the one that was served last (-e restore_timeline=<number>); the newest backup of each is"
+        in lost.text
+    )
     assert copies(backed) == []
     note.with_name("moved").rename(note)
     restored(backed)

@@ -19,6 +19,18 @@ NAME = f"amt-refuse{SUFFIX}"
 CONFIRMED = ("-e", f"confirm_restore={NAME}")
 REPOSITORY_MB = 256
 
+# Debian has two minor versions of PostgreSQL 15: its release's and its security archive's.
+OTHER_MINOR = """
+FROM {image}
+USER root
+RUN set -eu; \\
+    apt-get -q update; \\
+    have=$(dpkg-query -W -f '${{Version}}' postgresql-15); \\
+    other=$(apt-cache madison postgresql-15 | awk -v have="$have" '$3 != have {{ print $3; exit }}'); \\
+    apt-get -q install -y --no-install-recommends --allow-downgrades "postgresql-15=$other" "postgresql-client-15=$other"
+USER 999:999
+"""
+
 
 @pytest.fixture(scope="module")
 def backed(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
@@ -85,15 +97,20 @@ def wal_files(instance: Instance) -> list[Path]:
     )
 
 
+def archived(instance: Instance, wal: str) -> None:
+    """Wait until a WAL file is in the repository."""
+    give_up = time.monotonic() + 60
+    while not any(path.name.startswith(wal) for path in wal_files(instance)):
+        assert time.monotonic() < give_up, f"{wal} was not archived"
+        time.sleep(0.2)
+
+
 def test_missing_wal_ends_the_restore(backed: Instance, tmp_path: Path) -> None:
     backed.sql("SELECT pg_switch_wal()")
     backed.sql("INSERT INTO users (email, password_hash) VALUES ('bob@example.com', 'h')", "authdb")
     backed.sql("SELECT pg_create_restore_point('after_the_gap')")
     last = backed.sql("SELECT pg_walfile_name(pg_switch_wal())")
-    give_up = time.monotonic() + 60
-    while not any(path.name.startswith(last) for path in wal_files(backed)):
-        assert time.monotonic() < give_up, f"{last} was not archived"
-        time.sleep(0.2)
+    archived(backed, last)
     stop = backups(backed)[-1]["archive"]["stop"]
     gap = next(path for path in wal_files(backed) if path.name[:24] > stop)
     shutil.copy2(gap, tmp_path / "gap")
@@ -108,6 +125,38 @@ def test_missing_wal_ends_the_restore(backed: Instance, tmp_path: Path) -> None:
     shutil.chown(gap, 999, 999)
 
 
+def test_wal_that_a_backup_needs_is_missed_by_the_check(backed: Instance, tmp_path: Path) -> None:
+    """pgBackRest's own verify says of a repository without it that all is well."""
+    for row in ("one", "two", "three"):
+        backed.sql(f"INSERT INTO users (email, password_hash) VALUES ('{row}@gap.example', 'h')", "authdb")
+        archived(backed, backed.sql("SELECT pg_walfile_name(pg_switch_wal())"))
+    newest = backups(backed)[-1]
+    inside = next(path for path in wal_files(backed) if path.name.startswith(newest["archive"]["stop"]))
+    # Not the first that is left: by that one pgBackRest learns how long WAL files are, and reads no other where it is damaged.
+    after = [path for path in wal_files(backed) if path.name[:24] > newest["archive"]["stop"]][1]
+    for file in (inside, after):
+        shutil.copy2(file, tmp_path / file.name)
+    after.write_bytes(after.read_bytes()[:100] + b"xxxx" + after.read_bytes()[104:])
+    inside.unlink()
+    with unchanged(backed):
+        result = backed.play("verify", "--tags", "backup")
+    for file in (inside, after):
+        shutil.copy2(tmp_path / file.name, file)
+        shutil.chown(file, 999, 999)
+    label = newest["label"]
+    refused(
+        result,
+        f"It lacks the WAL file {inside.name[:24]}, without which the backup {label} cannot be restored: take a full",
+    )
+    refused(
+        result,
+        f"It lacks the WAL file {after.name[:24]}, so that no moment since the backup {label} can be restored: take a",
+    )
+    refused(result, f"The backup {label} is damaged and counts no more")
+    green = backed.play("verify", "--tags", "backup")
+    assert green.code == 0, green.output
+
+
 @pytest.mark.parametrize("moment", ["tomorrow", "2001-01-01 00:00:00+00"])
 def test_time_that_cannot_be_reached_is_not_restored(backed: Instance, moment: str) -> None:
     then = backed.sql(f"SELECT date_trunc('second', '{moment}'::timestamptz)")
@@ -115,7 +164,33 @@ def test_time_that_cannot_be_reached_is_not_restored(backed: Instance, moment: s
         result = backed.play("restore", *CONFIRMED, "-e", f"restore_time='{then}'")
         refused(
             result,
-            "Nothing was restored, and the server is as it was: .*(recovery ended before|unable to find backup set).*give another restore_time",
+            "Nothing was restored, and the server is as it was: .*(recovery ended before|No backup ended before).*give another restore_time",
+        )
+
+
+def test_time_that_is_not_understood_is_not_restored(backed: Instance) -> None:
+    """PostgreSQL would take it, but nobody could tell which backup leads there: recovery would stop at the end of any."""
+    with unchanged(backed):
+        result = backed.play("restore", *CONFIRMED, "-e", "restore_time=yesterday")
+        refused(
+            result,
+            "Nothing was restored, and the server is as it was: .*yesterday is no time that is understood: write it as",
+        )
+
+
+def test_history_of_a_timeline_that_cannot_be_read_is_not_taken_for_none(backed: Instance) -> None:
+    (archive,) = (backed.repository / "pgbackrest" / "archive" / NAME).glob("15-*")
+    history = archive / "00000007.history"
+    history.write_bytes(b"damaged" * 10)
+    with unchanged(backed):
+        result = backed.play("restore", *CONFIRMED, "-e", "restore_timeline=7")
+    history.unlink()
+    refused(
+        result, "Which backups lead to the timeline 7 cannot be told, since the repository does not give its history: "
+    )
+    with unchanged(backed):
+        refused(
+            backed.play("restore", *CONFIRMED, "-e", "restore_timeline=7"), "[Nn]o backup .*leads to the timeline 7"
         )
 
 
@@ -155,6 +230,45 @@ def test_full_disk_ends_the_restore(backed: Instance) -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def test_volume_that_somebody_else_mounts_is_not_exchanged(backed: Instance) -> None:
+    """Found out by the preflight of every run, before the server is stopped and before the work."""
+    guest = f"{NAME}-guest"
+    with unchanged(backed):
+        run(
+            "docker",
+            "run",
+            "-d",
+            "--name",
+            guest,
+            "--entrypoint",
+            "sleep",
+            "-v",
+            f"{backed.volume}:/data:ro",
+            backed.image,
+            "600",
+        )
+        try:
+            result = backed.play("restore", *CONFIRMED)
+        finally:
+            run("docker", "rm", "-f", "-v", guest)
+        refused(result, f"The volume {backed.volume} is in use by the container {guest}: stop it first")
+
+
+def test_volume_on_a_mount_of_its_own_is_not_exchanged(backed: Instance) -> None:
+    mounted = run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", backed.volume).stdout.strip()
+    place = str(Path(mounted).parent)
+    with unchanged(backed):
+        run("mount", "--bind", place, place)
+        try:
+            result = backed.play("restore", *CONFIRMED)
+        finally:
+            run("umount", place)
+        refused(
+            result,
+            f"Nothing was restored, and the server is as it was: .*{mounted} is on the file system mounted at {place} and",
+        )
+
+
 def test_dump_of_a_database_with_a_missing_extension_is_not_restored(backed: Instance) -> None:
     """The catalogue names an extension that this image does not have, as that of an older host may."""
     backed.sql("CREATE DATABASE foreign_one")
@@ -186,22 +300,24 @@ def test_second_backup_at_the_same_time_is_refused(backed: Instance) -> None:
     assert backed.play("backup", postgres_backup_verify=False).code == 0
 
 
-def test_another_image_has_a_restore_point_before_it_and_restores(backed: Instance) -> None:
-    """The next build of the image: the moment before it is named, and what was backed up with the old one is restored with it."""
-    newer = f"amt-refuse-newer{SUFFIX}:pgvector-15"
+def test_another_minor_version_has_a_restore_point_before_it_and_restores(backed: Instance) -> None:
+    """Another image with another minor version: the moment before it is named, and what was backed up with the old one is restored with it."""
+    other = f"amt-refuse-other{SUFFIX}:pgvector-15"
     made = subprocess.run(
-        ["docker", "build", "-q", "-t", newer, "-"],
-        input=f"FROM {backed.image}\nLABEL amt.newer=1\n",
+        ["docker", "build", "-q", "-t", other, "-"],
+        input=OTHER_MINOR.format(image=backed.image),
         text=True,
         capture_output=True,
         check=False,
     )
     assert made.returncode == 0, made.stderr
-    backed.variables["postgres_common_image"] = newer
+    version = backed.sql("SHOW server_version_num")
+    backed.variables["postgres_common_image"] = other
     try:
-        upgraded = backed.site()
-        point = re.search(r"The restore point (before_image_\w+) is the moment before", upgraded.text)
-        assert point, upgraded.output
+        changed = backed.site()
+        assert version != backed.sql("SHOW server_version_num")
+        point = re.search(r"The restore point (before_image_\w+) is the moment before", changed.text)
+        assert point, changed.output
         before = backed.sql("SELECT id, email FROM users ORDER BY id", "authdb")
         backed.sql("DELETE FROM users", "authdb")
         result = backed.play("restore", *CONFIRMED, "-e", f"restore_point={point[1]}")
@@ -209,7 +325,11 @@ def test_another_image_has_a_restore_point_before_it_and_restores(backed: Instan
         assert "The restore point before_restore_" in result.text
         assert backed.sql("SELECT id, email FROM users ORDER BY id", "authdb") == before
         assert backed.site().count("changed") == 0
+        assert "verified: restored in" in backed.play("backup").text
     finally:
         del backed.variables["postgres_common_image"]
         run("docker", "rm", "-f", NAME, check=False)
-        run("docker", "rmi", "-f", newer, check=False)
+        run("docker", "rmi", "-f", other, check=False)
+    backed.site()
+    assert backed.sql("SHOW server_version_num") == version
+    assert backed.sql("SELECT id, email FROM users ORDER BY id", "authdb") == before

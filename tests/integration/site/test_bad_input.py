@@ -147,7 +147,7 @@ def test_volume_in_use_by_another_container(instance: Instance, image: str) -> N
     try:
         refused_unchanged(instance, f"The volume {instance.volume} is in use by the container {HOLDER}: stop it first")
     finally:
-        run("docker", "rm", "-f", HOLDER)
+        run("docker", "rm", "-f", "-v", HOLDER)
 
 
 def test_container_of_that_name_that_is_not_ours(instance: Instance, image: str) -> None:

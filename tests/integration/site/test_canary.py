@@ -1,4 +1,4 @@
-"""Marked secrets through whole runs at -vvv --diff: whatever is written, shown or started meanwhile holds none of them."""
+"""Marked secrets through whole runs at -vvv --diff: whatever is written, shown or started meanwhile holds none of them, nor a verifier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,8 +27,13 @@ RUNS = (
     ("rotate_secrets", "second"),
     ("site", "second"),
 )
-PLACES = ("/etc", "/root", "/run", "/tmp", "/var/backups", "/var/cache", "/var/log", "/var/tmp")
+PLACES = (
+    *("/dev/shm", "/etc", "/home", "/opt", "/root", "/run", "/srv", "/tmp"),
+    *("/var/backups", "/var/cache", "/var/log", "/var/tmp"),
+)
 LARGEST = 64 << 20
+# What the server keeps of a password: who has it can pretend to be the server, and try passwords in peace.
+VERIFIER = re.compile(rb"SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]{16,}\$[A-Za-z0-9+/=]{40,}:[A-Za-z0-9+/=]{40,}")
 
 
 def marked_variables(end: str) -> dict[str, object]:
@@ -43,8 +48,11 @@ def marked_variables(end: str) -> dict[str, object]:
 
 @contextmanager
 def watched() -> Iterator[dict[str, set[str]]]:
-    """Look at every process and container until the block ends; give those with a secret, and the programs and containers that were seen."""
-    seen: dict[str, set[str]] = {"leaks": set(), "programs": set(), "containers": set()}
+    """Look at every process and container until the block ends.
+
+    Give those with a secret, the verifiers that were seen (of whatever server), and the programs and containers.
+    """
+    seen: dict[str, set[str]] = {"leaks": set(), "verifiers": set(), "programs": set(), "containers": set()}
     ended = threading.Event()
     containers = Path(run("docker", "info", "-f", "{{.DockerRootDir}}").stdout.strip()) / "containers"
 
@@ -55,6 +63,7 @@ def watched() -> Iterator[dict[str, set[str]]]:
             return ""  # it ended
         if MARK.encode() in content:
             seen["leaks"].add(f"{path}: {content[:80]!r}")
+        seen["verifiers"].update(found.decode() for found in VERIFIER.findall(content))
         return content.decode(errors="replace")
 
     def watch() -> None:
@@ -89,12 +98,18 @@ def files_since(moment: float, places: list[Path]) -> Iterator[Path]:
                     yield path
 
 
-def holds(path: Path) -> bool:
-    """Whether a file has the mark in it."""
+def holds(path: Path, secrets_: Iterable[str] = (MARK,)) -> bool:
+    """Whether a file has the mark, or another secret, in it."""
     try:
-        return MARK.encode() in path.read_bytes()
+        content = path.read_bytes()
     except OSError:
         return False
+    return any(secret.encode() in content for secret in secrets_)
+
+
+def verifiers(instance: Instance) -> set[str]:
+    """Give what the server keeps of each role's password."""
+    return set(instance.sql("SELECT rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL").splitlines())
 
 
 @pytest.fixture
@@ -120,15 +135,24 @@ def test_no_secret_is_left_anywhere(marked: Instance, tmp_path: Path, monkeypatc
     monkeypatch.setenv("ANSIBLE_CACHE_PLUGIN_CONNECTION", str(cache))
     monkeypatch.setenv("ANSIBLE_LOG_PATH", str(tmp_path / "ansible.log"))
     begun = time.time()
+    outputs: list[str] = []
+    kept: set[str] = set()
     with watched() as seen:
         for playbook, end in RUNS:
             result = marked.play(playbook, "-vvv", "--diff", **marked_variables(end))
             assert result.code == 0, result.output
             assert MARK not in result.output, playbook
+            outputs.append(result.output)
+            kept |= verifiers(marked)
             assert ("The restore point before_rotation_" in result.output) == (playbook == "rotate_secrets")
         facts = [str(Path(sys.executable).with_name("ansible")), "all", "-m", "ansible.builtin.setup", "-i"]
-        assert MARK not in run(*facts, str(marked.inventory(**marked_variables(end)))).stdout
+        outputs.append(run(*facts, str(marked.inventory(**marked_variables(end)))).stdout)
+        assert MARK not in outputs[-1]
     assert seen["leaks"] == set()
+    # Of each role before and after the rotation, which gave the services their second logins.
+    assert len(kept) >= 2 * len(SECRETS)
+    assert all(VERIFIER.fullmatch(verifier.encode()) for verifier in kept)
+    assert seen["verifiers"] & kept == set()
     # That the short-lived ones were seen too.
     assert {"initdb", "psql"} <= seen["programs"]
     assert {marked.name, f"{marked.name}-init", f"{marked.name}-proof", f"{marked.name}-verify"} <= seen["containers"]
@@ -138,7 +162,9 @@ def test_no_secret_is_left_anywhere(marked: Instance, tmp_path: Path, monkeypatc
     text = logs.stdout + logs.stderr
     assert "AUDIT: SESSION" in text
     assert "duration:" in text
-    assert MARK not in json.dumps(inspected) + text
+    shown = json.dumps(inspected) + text
+    assert MARK not in shown
+    assert not [verifier for verifier in kept for said in (*outputs, shown) if verifier in said]
     volume = run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", marked.volume).stdout.strip()
     places = [*map(Path, PLACES), Path(volume), Path(inspected["LogPath"]).parent, tmp_path]
     # The inventory itself, the connection files, and pgBackRest's configuration with its passphrase.
@@ -147,6 +173,10 @@ def test_no_secret_is_left_anywhere(marked: Instance, tmp_path: Path, monkeypatc
     assert tmp_path / "ansible.log" in written
     assert [path for path in written if cache in path.parents] != []
     assert [str(path) for path in written if not set(allowed) & set(path.parents) and holds(path)] == []
+    # The cluster itself has the verifiers, and so have its backups.
+    inside = {Path(volume), marked.repository}
+    assert [str(path) for path in written if not inside & set(path.parents) and holds(path, kept)] == []
     # That the search finds what is there.
     for folder in allowed:
         assert any(holds(path) for path in files_since(begun, [folder])), folder
+    assert any(holds(path, kept) for path in files_since(begun, [Path(volume)]))

@@ -97,6 +97,15 @@ def test_daemon_json_is_merged_and_never_overwritten(plain_host: str, tmp_path: 
     assert inside("docker", "info", "-f", "{{.Debug}}").strip() == "true"
     assert engine(tmp_path, **config).count("changed") == 0
 
+    # Debian 12's Engine would not start with them.
+    pid = inside("cat", "/run/docker.pid")
+    proxies = {"proxies": {"https-proxy": "http://192.0.2.1:3128"}}
+    unknown = engine(tmp_path, docker_engine_daemon_config=proxies)
+    assert unknown.code != 0
+    assert "The Docker Engine 20.10.24 of this host does not know proxies in daemon.json" in unknown.text
+    assert "proxies" not in inside("cat", "/etc/docker/daemon.json")
+    assert inside("cat", "/run/docker.pid") == pid
+
     inside("sh", "-c", "echo '{\"debug\": tru' > /etc/docker/daemon.json")
     refused = engine(tmp_path, **config)
     assert refused.code != 0

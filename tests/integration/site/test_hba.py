@@ -15,7 +15,7 @@ REPORTS = {"database": list(SERVICES), "role": ["readonly_user"]}
 
 def rules(*first: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
     """Give rules that let every service in, behind others."""
-    services = [{"database": [database], "role": [role, f"{role}_2"], **more} for database, role in SERVICES.items()]
+    services = [{"database": [database], "role": [role], **more} for database, role in SERVICES.items()]
     return [*first, *services, REPORTS]
 
 
@@ -44,11 +44,15 @@ def connect(instance: Instance, role: str, database: str, host: str = "127.0.0.1
         ),
         (
             rules({"database": ["all"], "role": ["auth_service"], "method": "reject"}),
-            "Rule 2 of postgres_instance_hba (authdb for auth_service, auth_service_2 from all) never decides about auth_service in authdb",
+            "Rule 2 of postgres_instance_hba (authdb for auth_service, auth_service_2 from all) can never match, because rule 1",
         ),
         (
             rules({"database": ["apidb"], "role": ["auth_service"]}),
-            "Rule 1 of postgres_instance_hba (apidb for auth_service from all) is of no use: auth_service may not enter apidb",
+            "Rule 1 of postgres_instance_hba (apidb for auth_service, auth_service_2 from all) is of no use: auth_service may not enter apidb",
+        ),
+        (
+            rules({"database": ["authdb"], "role": ["auth_servce"]}),
+            "Rule 1 of postgres_instance_hba (authdb for auth_servce from all) names the role auth_servce, which the inventory does not declare",
         ),
         (rules()[1:], "No rule of postgres_instance_hba lets auth_service into authdb"),
     ],

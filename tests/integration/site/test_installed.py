@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,13 @@ from typing import Any
 import pytest
 import yaml
 from instance import REPOSITORY, SUFFIX, Instance, PlaybookResult, run
+
+
+def readme_example() -> str:
+    """Return the playbook of one's own that README.md shows."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "README.md").read_text("utf-8"), re.DOTALL)
+    (example,) = (block for block in blocks if all(f"name: {role}}}" in block for role in SITE_ROLES))
+    return str(example)
 
 
 def site_roles() -> list[str]:
@@ -106,11 +114,21 @@ def made_by_roles(controller: Controller, installed: Instance) -> Path:
 
 
 def test_roles_of_a_stranger_make_an_instance(controller: Controller, installed: Instance, made_by_roles: Path) -> None:
-    """Files come by role_path; the same roles in one playbook find nothing left to do."""
+    """Files come by role_path; the same roles in the playbook of README.md find nothing left to do, and no other run gets in."""
     assert installed.sql("SELECT count(*) FROM profiles", "apidb") == "0"
-    again = controller.roles([{"roles": SITE_ROLES}], made_by_roles)
+    example = controller.place / "readme.yml"
+    example.write_text(readme_example(), encoding="utf-8")
+    again = controller.play(str(example), made_by_roles)
     assert again.code == 0, again.output
     assert again.count("changed") == 0, again.output
+    lock = Path(f"/run/ai_micro.postgres/{installed.name}.lock")
+    assert not lock.exists()
+    holder = dict.fromkeys(("controller", "realm", "user", "process_started"), "elsewhere")
+    lock.write_text(json.dumps({**holder, "id": "0badcafe", "process": 1, "started": "2026-11-24T03:00:00+00:00"}))
+    try:
+        assert "process 1 of elsewhere on elsewhere" in controller.play(str(example), made_by_roles).text
+    finally:
+        lock.unlink()
 
 
 def test_playbooks_run_by_name(controller: Controller, installed: Instance, made_by_roles: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,24 +16,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
-from instance import REPOSITORY, SECRETS, Instance, run
+import sqlalchemy
+from instance import NETWORK, REPOSITORY, SECRETS, Instance, play
+from matrix import deviations
+from rotation import SERVICES, clients, come_in, passwords, wait_for
 
-SERVICES = {
-    "ai-micro-api-auth": "auth_service",
-    "ai-micro-api-user": "user_api_service",
-    "ai-micro-api-admin": "admin_api_service",
-}
-# Seconds in which each client's loop below opens dozens of connections.
+# Seconds in which each client's loop opens dozens of connections.
 GRACE = 2
-# One connection after the other by the URL that the file has at that moment; the first error is kept, and nothing is tried again.
-LOOP = """
-while :; do
-    read -r line < "/etc/$1/services/$2.env"
-    psql -X -qAt "${line#DATABASE_URL=}" -c "SELECT session_user, current_user, current_setting('statement_timeout')" || echo FAILED
-done
-"""
 
 
 @pytest.fixture(scope="module")
@@ -42,69 +34,32 @@ def rotated(guarded: Instance) -> Iterator[Instance]:
     del guarded.variables["postgres_databases_rotate_grace"]
 
 
-def client_command(instance: Instance, *command: str) -> list[str]:
-    """Run a program in another container, which sees the connection files and reaches the host."""
-    mounts = ["-v", f"{instance.directory}:{instance.directory}:ro"]
-    options = ["--rm", "--user=0:0", "--add-host=host.docker.internal:host-gateway", *mounts]
-    return ["docker", "run", *options, f"--entrypoint={command[0]}", instance.image, *command[1:]]
+FIRST = {role: f"Rotated-Canary-1-{role}@/:" for role in SECRETS}
 
 
 @contextmanager
-def clients(instance: Instance, folder: Path) -> Iterator[dict[str, Path]]:
-    """Let a client of each service connect in a loop; give the files with what each got."""
-    outputs = {service: folder / f"{service}.log" for service in SERVICES}
-    names = {service: f"{instance.name}-{service}" for service in SERVICES}
-    running = []
-    try:
-        for service, path in outputs.items():
-            command = client_command(instance, "bash", "-c", LOOP, "loop", instance.name, service)
-            command.insert(2, f"--name={names[service]}")
-            with path.open("wb") as file:
-                running.append(subprocess.Popen(command, stdout=file, stderr=file))
-        yield outputs
-    finally:
-        for name in names.values():
-            run("docker", "rm", "-f", name, check=False)
-        for process in running:
-            process.wait(timeout=30)
+def documented_pool(instance: Instance) -> Iterator[Any]:
+    """Give the pool of the README, on this instance; hostaddr goes where host.docker.internal leads in a container."""
+    (code,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code.replace("/etc/ai-micro-postgres", str(instance.directory)), names)  # noqa: S102 - documentation that is tried
+    engine = names["engine"]
+    sqlalchemy.event.listen(
+        engine, "do_connect", lambda _d, _r, _a, parameters: parameters.update(hostaddr="127.0.0.1")
+    )
+    yield engine
+    engine.dispose()
 
 
-def wait_for(path: Path, line: str) -> None:
-    """Wait until a client's file ends with a line, or holds an error."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        lines = path.read_text("utf-8").splitlines()
-        if "FAILED" in lines or line in lines[-2:]:
-            break
-        time.sleep(0.1)
-    assert line in path.read_text("utf-8").splitlines()[-2:], path.read_text("utf-8")[-500:]
-
-
-def come_in(instance: Instance, login: str, password: str, database: str) -> bool:
-    """Say whether a login with a password comes in over TCP and TLS."""
-    account: dict[str, Any] = {"user": login, "password": password, "dbname": database, "sslmode": "require"}
-    refusal = ""
-    try:
-        psycopg2.connect(host="127.0.0.1", port=instance.port, **account).close()
-    except psycopg2.OperationalError as error:
-        refusal = str(error)
-    assert not refusal or "password authentication failed" in refusal
-    return not refusal
-
-
-def passwords(**changed: str) -> dict[str, Any]:
-    """Give the inventory's variables with changed passwords."""
-    secrets = {**SECRETS, **changed}
-    superuser = secrets.pop("postgres")
-    return {"postgres_common_role_passwords": secrets, "postgres_common_superuser_password": superuser}
-
-
-FIRST = {role: f"Rotated-Canary-1-{role}@/:" for role in SECRETS}
+def who(connection: sqlalchemy.Connection) -> Any:
+    """Say by which login a connection of a pool came in."""
+    return connection.execute(sqlalchemy.text("SELECT session_user")).scalar()
 
 
 def test_all_passwords_change_and_no_connection_fails(rotated: Instance, tmp_path: Path) -> None:
     """Everybody's, in one run that shows none of them; the second logins do all that the first ones did."""
-    with clients(rotated, tmp_path) as outputs:
+    with clients(rotated, tmp_path) as outputs, documented_pool(rotated) as pool, pool.connect() as before:
+        assert who(before) == "auth_service"
         for service, role in SERVICES.items():
             wait_for(outputs[service], f"{role}|{role}|5min")
         result = rotated.play("rotate_secrets", "-vvv", "--diff", **passwords(**FIRST))
@@ -116,6 +71,12 @@ def test_all_passwords_change_and_no_connection_fails(rotated: Instance, tmp_pat
             # Each came in, again and again, by the one login and from some moment on by the other.
             assert [line for line, _same in groupby(lines)] == [f"{role}|{role}|5min", f"{role}_2|{role}|5min"]
             assert len(lines) > 20
+        # A pool as it is documented: what is open lives on, and what is renewed or added comes in by the other login.
+        with pool.connect() as added:
+            assert (who(before), who(added)) == ("auth_service", "auth_service_2")
+        before.invalidate()
+        before.rollback()
+        assert who(before) == "auth_service_2"
     assert [role for role, secret in {**SECRETS, **FIRST}.items() if secret in result.output] == []
     assert "auth_service logs in as auth_service_2" in result.text
     for login in ("auth_service", "auth_service_2"):
@@ -128,7 +89,12 @@ def test_all_passwords_change_and_no_connection_fails(rotated: Instance, tmp_pat
     assert limits.split() == ["30", "30"]
     rotated.variables.update(passwords(**FIRST))
     assert rotated.site().count("changed") == 0
-    assert rotated.play("verify", "--tags", "access").code == 0
+    verified = rotated.play("verify", "--tags", "access")
+    assert verified.code == 0, verified.output
+    logins = [f"{role}_2" for role in SERVICES.values()]
+    assert f"{', '.join(logins)}, readonly_user, postgres came in over TLS" in verified.text, verified.output
+    # The matrix once more, cell by cell: by the logins that have their turn now, and by Docker's network.
+    assert deviations(rotated, tmp_path / "matrix", second=list(SERVICES.values()), network=NETWORK) == set()
 
 
 def test_the_names_alternate_and_a_killed_run_is_finished(rotated: Instance, tmp_path: Path) -> None:
@@ -195,6 +161,17 @@ def test_generated_passwords_are_kept_where_they_are_looked_up(rotated: Instance
         postgres_common_superuser_password=looked_up("postgres"),
         postgres_common_role_passwords={role: looked_up(role) for role in SECRETS if role != "postgres"},
     )
+    # Another host that looks its secrets up there would be left with a server that has the old ones.
+    path = rotated.inventory()
+    inventory = json.loads(path.read_text("utf-8"))
+    hosts = inventory["all"]["children"]["postgres"]["hosts"]
+    hosts["another_machine"] = {**hosts["this_machine"], "ansible_host": "192.0.2.1"}
+    path.write_text(json.dumps(inventory), encoding="utf-8")
+    kept = rotated.snapshot()
+    shared = play("rotate_secrets", path, "--limit=this_machine")
+    assert shared.code != 0
+    assert f"The host another_machine has its generated secrets in {place} too" in shared.text, shared.output
+    assert rotated.snapshot() == kept
     result = rotated.play("rotate_secrets", postgres_databases_rotate=["admin_api_service", "postgres"])
     assert result.code == 0, result.output
     made = {role: (place / role).read_text("utf-8").strip() for role in SECRETS}

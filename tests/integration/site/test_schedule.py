@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -176,7 +177,16 @@ def test_damage_after_the_verification_is_found_by_the_check(scheduled: Instance
     assert red.code != 0
     assert f"The repository {scheduled.repository} holds files that are not as they were written" in red.text
     assert f"backup: {label}, status: invalid" in red.text
+    # It counts no more, for whoever looks, until a check finds it whole again.
+    note = scheduled.repository / "catalog" / "damaged.json"
+    assert label in json.loads(note.read_text())
+    assert f"The backup {label} is damaged and counts no more" in red.text
+    status = scheduled.play("status").text
+    assert f"The backup {label} is damaged and counts no more: take a full one" in status
+    assert re.search(rf"{label} \(full\): \S+ h old, \S+ MB, DAMAGED", status)
     assert scheduled.play("verify", "--tags", "backup").code == 0
+    assert not note.exists()
+    assert "DAMAGED" not in scheduled.play("status").text
 
 
 def test_failed_drill_is_remembered_and_seen(scheduled: Instance) -> None:

@@ -70,7 +70,8 @@ class Operator:
 def operator(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Give an operator of an instance that is not there yet."""
     folder = tmp_path_factory.mktemp("secrets")
-    instance = Instance(f"amt-secrets{SUFFIX}", 25443, folder, image)
+    # The backups that the example asks for have tests of their own.
+    instance = Instance(f"amt-secrets{SUFFIX}", 25443, folder, image, {"postgres_backup_enabled": False})
     instance.remove()
     yield Operator(instance, folder / "prod")
     instance.remove()

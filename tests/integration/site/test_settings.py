@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,12 +58,30 @@ def test_wrong_setting_stops_the_run_with_the_reason(hardened: Instance, setting
     assert volumes_of_the_proof(hardened, begun) == []
 
 
-def test_wrong_setting_of_a_new_instance_leaves_nothing_of_it(instance: Instance) -> None:
-    refused = instance.refused(postgres_instance_settings={"work_mem": "4XB"})
-    assert 'invalid value for parameter "work_mem": "4XB"' in refused.text
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"no_such_setting": "1"}, 'unrecognized configuration parameter "no_such_setting"'),
+        ({"work_mem": "1kB"}, '1 kB is outside the valid range for parameter "work_mem" (64 .. 2147483647)'),
+        ({"work_mem": "4XB"}, 'invalid value for parameter "work_mem": "4XB"'),
+        ({"ssl_ciphers": "NO-SUCH-CIPHER"}, "could not set the cipher list"),
+    ],
+)
+def test_wrong_setting_of_a_new_instance_leaves_nothing_of_it(
+    instance: Instance, settings: dict[str, Any], reason: str
+) -> None:
+    """The server is asked once there is an image, before certificate, directory, repository and rules are made."""
+    begun = time.time()
+    more = {"postgres_backup_enabled": True, "postgres_instance_allowed_sources": ["192.0.2.0/24"]}
+    refused = instance.refused(postgres_instance_settings=settings, **more)
+    assert reason in refused.text, refused.output
+    assert "so nothing was replaced" in refused.text
+    assert refused.count("changed") == 0
     assert run("docker", "volume", "inspect", instance.volume, check=False).returncode != 0
     assert run("docker", "inspect", instance.name, check=False).returncode != 0
-    assert not (instance.directory / "postgresql").exists()
+    candidate = Path(f"/run/{instance.name}-candidate")
+    assert not [path for path in (instance.directory, instance.repository, candidate) if path.exists()]
+    assert volumes_of_the_proof(instance, begun) == []
 
 
 def test_setting_of_any_spelling_takes_the_place_of_the_roles_without_a_restart(hardened: Instance) -> None:
@@ -125,7 +144,9 @@ def test_restart_happens_only_where_it_is_permitted(hardened: Instance) -> None:
     hardened.site("--tags", "instance")
     assert hardened.sql("SHOW max_connections") == "100"
     assert hardened.sql("SELECT pg_postmaster_start_time()") != begun
-    assert hardened.site("--tags", "instance").count("changed") == 0
+    again = hardened.site("--tags", "instance")
+    assert again.count("changed") == 0
+    assert "postgres may connect over the network" not in again.text
 
 
 def test_container_is_replaced_only_where_a_restart_is_permitted(hardened: Instance) -> None:
@@ -137,3 +158,21 @@ def test_container_is_replaced_only_where_a_restart_is_permitted(hardened: Insta
     assert waiting.text.count(line) == 1, waiting.output
     assert waiting.count("changed") == 0
     assert hardened.inspect()["Id"] == before
+
+
+def test_shared_memory_lies_in_huge_pages_unless_the_inventory_says_otherwise(hardened: Instance) -> None:
+    limit = Path("/proc/sys/vm/nr_overcommit_hugepages")
+    kept = f"vm.nr_overcommit_hugepages={int(limit.read_text())}"
+    assert hardened.huge_pages.read_text().split() == [kept]
+    assert hardened.sql("SHOW huge_pages") == "try"
+    assert hardened.pages_of_shared_memory() == "huge"
+    assert hardened.site("--tags", "instance", postgres_instance_huge_pages=False).count("changed") > 0
+    assert hardened.sql("SHOW huge_pages") == "off"
+    assert hardened.pages_of_shared_memory() == "ordinary"
+    assert not hardened.huge_pages.exists()
+    assert hardened.site("--tags", "instance", "--check", "--diff").count("changed") > 0
+    assert not hardened.huge_pages.exists()
+    hardened.site("--tags", "instance")
+    assert hardened.huge_pages.read_text().split() == [kept]
+    assert hardened.pages_of_shared_memory() == "huge"
+    assert hardened.site("--tags", "instance").count("changed") == 0

@@ -88,11 +88,14 @@ def test_only_declared_sources_come_through(hardened: Instance, hosts: None) -> 
 
     # A rule that lets everybody through before ours, a rule that is gone, and no rule at all, as after a boot.
     (jump,) = chain(hardened)
+    accepts = ("-p", "tcp", "--dport", "5432", "-j", "ACCEPT", "-m", "comment", "--comment", f"amt{SUFFIX}")
     ours, script = jump.rsplit(" ", 1)[1], str(hardened.directory / "firewall/firewall.sh")
     for command in (
         ("-I", "DOCKER-USER", "-p", "tcp", "-j", "RETURN", "-m", "comment", "--comment", f"amt{SUFFIX}"),
         ("-D", ours, "-j", "DROP"),
         ("-D", *jump.split()[1:]),
+        ("-D", "FORWARD", "-j", "DOCKER-USER"),
+        ("-I", "FORWARD", *accepts),
     ):
         run("iptables", "-w", *command)
         assert reaches(hardened, "b"), command
@@ -100,6 +103,7 @@ def test_only_declared_sources_come_through(hardened: Instance, hosts: None) -> 
         run(script, "apply")  # what the unit does before Docker starts
         assert not reaches(hardened, "b"), command
         assert run(script, "check", check=False).returncode == 0
+    run("iptables", "-w", "-D", "FORWARD", *accepts)
     run("iptables", "-w", "-D", ours, "-j", "DROP")
     assert hardened.site("--tags", "instance", **allowed).count("changed") == 1
     assert not reaches(hardened, "b")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 import socket
 import ssl
@@ -15,6 +16,10 @@ from typing import Any
 
 import psycopg2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from instance import NETWORK, Instance, run
 
 STRONG = r"TLS_(AES|CHACHA20)\w+|ECDHE-ECDSA-(AES(128|256)-GCM|CHACHA20)\S*"
@@ -319,6 +324,14 @@ def test_client_certificates(guarded: Instance) -> None:
     # Other roles come in as before, and a second run changes nothing.
     psycopg2.connect(**target(guarded)).close()
     assert guarded.site(*tags, **wanted).count("changed") == 0
+    # verify.yml comes in with it too, and fails for the certificate of either login that has expired.
+    assert f"{login}, " in guarded.play("verify", "--tags", "access", **wanted).text
+    held = with_another_end(clients / f"{other_login}.crt", guarded.directory / "ca" / "ca.key", -1)
+    expired = guarded.play("verify", "--tags", "tls", **wanted)
+    (clients / f"{other_login}.crt").write_bytes(held)
+    assert expired.code != 0
+    assert f"{other_login}: The certificate expired on " in expired.text
+    assert f"The client certificates of {other_login} do not serve (see above)." in expired.text
     by_certificate = [
         {"database": ["apidb"], "role": ["user_api_service", "user_api_service_2"], "method": "cert"},
         {"database": ["apidb", "authdb", "admindb"], "role": ["readonly_user"]},
@@ -334,3 +347,49 @@ def test_client_certificates(guarded: Instance) -> None:
     assert "clientcert" not in guarded.sql("SELECT options::text FROM pg_hba_file_rules")
     assert guarded.sql("SHOW ssl_ca_file") == ""
     assert guarded.inspect()["State"]["StartedAt"] == started
+
+
+def with_another_end(path: Path, authority: Path, days: float) -> bytes:
+    """Sign a certificate again over its own key, to end in so many days; return what the file held."""
+    held = path.read_bytes()
+    old = x509.load_pem_x509_certificate(held)
+    key = load_pem_private_key(authority.read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=400))
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    return held
+
+
+@pytest.mark.parametrize("name", ["server.crt", "ca.crt"])
+def test_verify_fails_for_what_has_expired_and_says_what_is_due(guarded: Instance, name: str) -> None:
+    """Of the server's certificate and its CA's, by the files that the host has."""
+    path, authority = guarded.directory / "tls" / name, guarded.directory / "ca" / "ca.key"
+    title = "The CA certificate" if name == "ca.crt" else "The certificate"
+    held = with_another_end(path, authority, 8.5)
+    try:
+        due = guarded.play("verify", "--tags", "tls")
+        with_another_end(path, authority, -1)
+        expired = guarded.play("verify", "--tags", "tls")
+    finally:
+        path.write_bytes(held)
+    assert due.code == 0, due.output
+    assert re.search(rf"{title} expires on [0-9-]+(, in 8 days)?[.] site.yml --tags tls issues it anew", due.text)
+    assert expired.code != 0
+    assert re.search(rf"{title} expired on [0-9-]+[.] site.yml --tags tls issues it anew", expired.text)
+    assert due.count("changed") + expired.count("changed") == 0
+    # Not loaded by anybody, and as new as the last reload again.
+    guarded.sql("SELECT pg_reload_conf()")
+    good = guarded.play("verify", "--tags", "tls")
+    assert good.code == 0, good.output
+    assert "issues it anew" not in good.text

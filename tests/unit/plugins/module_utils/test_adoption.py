@@ -27,6 +27,7 @@ OLD: dict[str, Any] = {
     "labels": LABELS,
     "data_volume": "pg_postgres_data",
     "running": True,
+    "restarting": False,
     "pid": 7,
     "networks": [{"name": "pg_default", "aliases": ["postgres"]}],
     "ports": ["0.0.0.0:5432"],
@@ -118,6 +119,20 @@ def test_replaced_container(seen: dict[str, Any], now: str | None, running: bool
 
 
 @pytest.mark.parametrize(
+    ("changes", "serving"),
+    [
+        pytest.param({}, True, id="it runs"),
+        pytest.param({"running": False}, False, id="it is stopped"),
+        # The cluster of such a one was not shut down, and its server cannot be asked.
+        pytest.param({"restarting": True}, False, id="it ends again and again"),
+    ],
+)
+def test_whether_the_replaced_container_serves(changes: dict[str, Any], serving: bool) -> None:
+    found = replaced_container(look({**OLD, **changes}), WANTED)
+    assert (found["running"], found["serving"]) == (serving, serving)
+
+
+@pytest.mark.parametrize(
     ("seen", "sentences"),
     [
         pytest.param(look(OLD, own=OLD), [], id="nothing"),
@@ -164,7 +179,11 @@ def test_an_ordinary_deployment() -> None:
         "complete": False,
         "problems": [],
         "notes": ["The cluster keeps its locale: en_US.utf8 (UTF8)."],
-        "adopted": {"keeps_superuser_password": True, "locale_settings": {"lc_messages": "en_US.utf8"}},
+        "adopted": {
+            "keeps_superuser_password": True,
+            "locale_settings": {"lc_messages": "en_US.utf8"},
+            "system_settings": {},
+        },
     }
 
 

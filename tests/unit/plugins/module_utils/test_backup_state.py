@@ -6,14 +6,23 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import Limits, offsite_warnings, warnings
+from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
+    Limits,
+    known,
+    newest_verified,
+    offsite_warnings,
+    warnings,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
     Backup,
     command,
+    damaged_labels,
     failure,
     read_info,
+    read_progress,
     unusable,
     usable,
+    verdict,
     wal_words,
 )
 
@@ -61,6 +70,106 @@ def test_what_is_wrong_off_site_is_named(backups: list[Backup], silence: str, wa
     assert found.startswith(sentence)
 
 
+def sized(label: str, size: int, kind: str = "full") -> Backup:
+    return backup(label)._replace(size=size, type=kind)
+
+
+FAILING = {"failing": True, "rpo_seconds": 900, "last_failed_wal": "000000010000000000000007"}
+
+
+@pytest.mark.parametrize(
+    ("backups", "archiver", "sentences"),
+    [
+        (
+            [sized("A", 1000), sized("B", 499)],
+            QUIET,
+            ["The full backup B holds 499 bytes, the one before 1000: look whether"],
+        ),
+        ([sized("A", 1000), sized("B", 500)], QUIET, []),
+        (
+            [sized("A", 100), sized("B", 1000), sized("C", 499)],
+            QUIET,
+            ["The full backup C holds 499 bytes, the one before 1000"],
+        ),
+        ([sized("A", 1000), sized("A_1", 10, "incr")], QUIET, []),
+        ([sized("A", 1000)], FAILING, ["WAL does not reach the repository (000000010000000000000007 failed)"]),
+        ([sized("A", 1000)], {**QUIET, "rpo_seconds": 301}, ["The last WAL reached the repository 301 s ago"]),
+        ([sized("A", 1000)], {**QUIET, "rpo_seconds": 300}, []),
+        ([backup("A", 90000)], QUIET, ["The newest backup is 25 h old: look whether the schedule still fires"]),
+        (
+            [backup("A")._replace(damaged=True), backup("B")],
+            QUIET,
+            ["The backup A is damaged and counts no more: take a full one (-e backup_type=full), and look at"],
+        ),
+        ([backup("A"), backup("B")._replace(damaged=True)], QUIET, ["The backup B is damaged and counts no more"]),
+        (
+            [sized("A", 1000), sized("B", 1)._replace(damaged=True)],
+            FAILING,
+            ["The backup B is damaged", "The full backup B holds 1 bytes", "WAL does not reach the repository"],
+        ),
+    ],
+    ids=[
+        "suspiciously small",
+        "half as large is not yet",
+        "it is the one before that counts",
+        "an incremental one is small by itself",
+        "archiving fails",
+        "archiving lags",
+        "archiving is slow, but not too slow",
+        "too old",
+        "an older one is damaged",
+        "the newest is damaged, and that it is not verified needs no other sentence",
+        "all at once",
+    ],
+)
+def test_what_is_wrong_is_named(backups: list[Backup], archiver: dict[str, Any], sentences: list[str]) -> None:
+    records: dict[str, Any] = {each.label: {} for each in backups if not each.damaged}
+    found = warnings(backups, records, archiver, NOW, LIMITS)
+    assert [line.startswith(start) for line, start in zip(found, sentences)] == [True] * len(sentences)
+    assert len(found) == len(sentences), found
+
+
+def test_damaged_backup_counts_as_verified_no_more() -> None:
+    records = {"A": {"restored_in": 1}, "B": {"restored_in": 2}}
+    backups, whole = known([backup("A"), backup("B")], records, ["B", "gone"])
+    assert [(each.label, each.damaged) for each in backups] == [("A", False), ("B", True)]
+    assert newest_verified(backups, whole) == {"restored_in": 1}
+    assert records.keys() == {"A", "B"}
+    again, nothing = known([backup("A")._replace(damaged=True)], records, [])
+    assert again[0].damaged
+    assert newest_verified(again, nothing) is None
+
+
+def test_damage_off_site_is_named_by_its_place() -> None:
+    (found,) = offsite_warnings([backup("A")._replace(damaged=True)], "", 0, {}, NOW, LIMITS)
+    assert found == "The backup A off site is damaged and counts no more: take a full one (-e backup_type=full)."
+
+
+VERIFIED = """stanza: x
+status: error
+  archiveId: 15-1, total WAL checked: 2, total valid WAL: 2
+    missing: 0, checksum invalid: 0, size invalid: 0, other: 0
+  backup: 20261125-234256F, status: invalid, total files checked: 1500, total valid files: 1499
+    missing: 0, checksum invalid: 1, size invalid: 0, other: 0
+  backup: 20261126-010000F, status: valid, total files checked: 9, total valid files: 9
+  backup: 20261126-020000F, status: manifest missing, total files checked: 0, total valid files: 0
+  backup: 20261126-020000F_20261126-030000I, status: in-progress, total files checked: 0, total valid files: 0
+"""
+
+
+def test_what_pgbackrest_found_is_read() -> None:
+    assert damaged_labels(VERIFIED) == ["20261125-234256F", "20261126-020000F"]
+    # It ends with 0, and says so in words.
+    said = verdict(0, VERIFIED, "")
+    assert said.startswith("holds files that are not as they were written: stanza: x, status: error, archiveId: 15-1,")
+    assert "backup: 20261125-234256F, status: invalid" in said
+    assert said.endswith("Take a full backup (-e backup_type=full), and look at the place where the repository lies.")
+    assert verdict(0, "stanza: x\nstatus: ok\n", "") == ""
+    silent = verdict(49, "", "ERROR: [049]: unable to connect to 's3.example:443'")
+    assert silent == "could not be read to its end: unable to connect to 's3.example:443'."
+    assert damaged_labels("stanza: x\nstatus: ok\n") == []
+
+
 @pytest.mark.parametrize(
     ("message", "remedy"),
     [
@@ -103,3 +212,17 @@ def test_first_detail_is_the_one_that_counts() -> None:
        [CryptoError] cipher header invalid
        [OtherError] more"""
     assert "cipher header invalid" in failure([said])
+
+
+@pytest.mark.parametrize(
+    ("status", "share"),
+    [
+        ("ok", None),
+        ("ok (backup/expire running - 38.67% complete)", 38.67),
+        ("error (no valid backups, backup/expire running - 0.00% complete)", 0.0),
+        ("ok (backup/expire running)", None),
+    ],
+)
+def test_share_of_a_backup_that_runs(status: str, share: float | None) -> None:
+    """As ``info`` prints it."""
+    assert read_progress(f"stanza: x\n    status: {status}\n    cipher: aes-256-cbc\n") == share

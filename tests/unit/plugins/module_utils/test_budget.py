@@ -124,6 +124,55 @@ def test_expected_embeddings_raise_the_memory_of_a_build() -> None:
     assert megabytes(budget(1024, databases)["settings"]["maintenance_work_mem"]) == 256
 
 
+def test_embeddings_that_do_not_fit_are_said_with_the_number() -> None:
+    collection = {"name": "documents", "dimensions": 768, "expected_rows": 10_000_000}
+    found = budget(1024, [{"name": "admindb", "collections": [collection]}])
+    (note,) = found["notes"]
+    assert "(documents in admindb) takes 40462 MB" in note
+    assert "maintenance_work_mem is 256 MB, 40206 MB too little" in note
+    assert found["problems"] == []
+    assert budget(1024, [{"collections": [{**collection, "expected_rows": 50_000}]}])["notes"] == []
+
+
+def test_vacuums_that_take_maintenance_work_mem_are_counted_with_it() -> None:
+    """-1 is PostgreSQL's own default of autovacuum_work_mem, and means maintenance_work_mem for each worker."""
+    given = budget(2048, autovacuum_work_mem=-1, maintenance_work_mem="128MB")
+    assert given["sum_mb"] >= budget(2048, maintenance_work_mem="128MB")["sum_mb"]
+    (problem,) = budget(1024, autovacuum_work_mem="-1", maintenance_work_mem="256MB")["problems"]
+    assert "768 MB autovacuum_work_mem (3 x 256 MB)" in problem
+
+
+@pytest.mark.parametrize(
+    ("database", "role_settings", "part"),
+    [
+        ({"settings": {"work_mem": "256MB"}}, {}, "10240 MB work_mem of writer (40 x 256 MB)"),
+        ({"settings": {"WORK_MEM": "256MB"}}, {"work_mem": "1MB"}, "10240 MB work_mem of writer (40 x 256 MB)"),
+        ({}, {"work_mem": "256MB"}, "10240 MB work_mem of writer (40 x 256 MB)"),
+        ({"settings": {"hash_mem_multiplier": 256}}, {"work_mem": "1MB"}, "10240 MB work_mem of writer (40 x 256 MB)"),
+        ({"settings": {"work_mem": "256MB"}, "connection_limit": 50}, {}, "work_mem of writer (50 x 256 MB)"),
+        ({"settings": {"work_mem": "256MB"}, "connection_limit": -1}, {}, "work_mem of writer (100 x 256 MB)"),
+    ],
+)
+def test_work_mem_of_a_role_is_counted_as_often_as_it_connects(
+    database: dict[str, Any], role_settings: dict[str, Any], part: str
+) -> None:
+    pool = {"role": "writer", "pool": {"size": 25, "overflow": 15}}
+    host = {"memory_bytes": 1024 * MEBIBYTE, "cpus": 2}
+    (problem,) = memory_budget(host, "", [{**pool, **database}], {}, "ssd", role_settings)["problems"]
+    assert part in problem
+    assert "512 MB work_mem of parallel workers (2 x 256 MB)" in problem
+
+
+def test_work_mem_of_a_role_takes_from_the_others() -> None:
+    databases = [{**POOLS[2], "role": "writer", "settings": {"work_mem": "8MB"}}, *POOLS[:2]]
+    plain, given = budget(2048), budget(2048, databases)
+    assert given["problems"] == []
+    assert given["sum_mb"] <= given["limit_mb"]
+    assert megabytes(given["settings"]["work_mem"]) <= megabytes(plain["settings"]["work_mem"])
+    modest = [{**POOLS[2], "role": "writer", "settings": {"work_mem": "1MB"}}, *POOLS[:2]]
+    assert budget(2048, modest)["sum_mb"] <= 2048
+
+
 @pytest.mark.parametrize(("disk", "cost", "reads"), [("ssd", "1.1", 200), ("hdd", "4", 2)])
 def test_disk(disk: str, cost: str, reads: int) -> None:
     settings = budget(1024, disk=disk)["settings"]

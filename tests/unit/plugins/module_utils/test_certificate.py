@@ -138,12 +138,18 @@ def test_its_time(begins: int, days: int, problem: str, message: str) -> None:
     assert found == ({problem: message} if problem else {})
 
 
-def test_a_ca_near_its_end() -> None:
-    authority = Party("CA", days=10)
+@pytest.mark.parametrize(
+    ("days", "problem", "message"),
+    [
+        (10, "ca_renew", "The CA certificate expires on 2026-12-04."),
+        (0, "ca_expired", "The CA certificate expired on 2026-11-24."),
+        (-3, "ca_expired", "The CA certificate expired on 2026-11-21."),
+    ],
+)
+def test_a_ca_near_its_end(days: int, problem: str, message: str) -> None:
+    authority = Party("CA", begins=-400, days=days)
     leaf = Party("server", authority, NAMES)
-    assert check(certificate=leaf.pem, private_key=leaf.key_pem, ca=authority.pem) == {
-        "ca_renew": "The CA certificate expires on 2026-12-04."
-    }
+    assert check(certificate=leaf.pem, private_key=leaf.key_pem, ca=authority.pem) == {problem: message}
 
 
 def test_anothers_key() -> None:

@@ -15,13 +15,16 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_decl
     Thresholds,
     read_declaration,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_filtered import selective
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import (
     Target,
     index_name,
     is_cast,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Look
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Column, Look, choose_column
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import MEBIBYTE, budget, mebibytes
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_preflight import collection_problems
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_run import sample_size
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import count_hits, nodes
 from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import collection_settings
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import (
@@ -148,6 +151,35 @@ def test_rows_with_fewer_than_k_nearer_are_hits(
     assert count_hits(distances, 0, between, k) == hits
 
 
+@pytest.mark.parametrize(
+    ("sample", "rows", "size"),
+    [(50, 0, 50), (50, 100_000, 50), (50, 400_000, 25), (50, 1_000_000, 20), (50, 10_000_000, 20), (5, 10_000_000, 5)],
+)
+def test_recall_is_never_judged_by_a_few_searches(sample: int, rows: int, size: int) -> None:
+    params = copy.deepcopy(PARAMS)
+    params["recall"]["sample"] = sample
+    assert sample_size(read_declaration(params), rows) == size
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted", "chosen"),
+    [
+        (["vec"], None, "vec"),
+        (["vec", "vec_next"], None, "vec"),
+        (["vec_previous", "vec", "vec_next"], None, "vec"),
+        (["vec", "vec_next"], "vec_next", "vec_next"),
+        (["what_next"], None, "what_next"),
+        (["vec", "vec_previous", "embedding"], None, "embedding"),
+        (["a", "b"], None, None),
+        (["a", "b"], "c", None),
+    ],
+)
+def test_column_is_the_one_that_serves(names: list[str], wanted: str | None, chosen: str | None) -> None:
+    vectors = [Column(number, name, "vector", "public", 3, False, False, False) for number, name in enumerate(names, 1)]
+    column = choose_column(vectors, wanted)
+    assert (column.name if column else None) == chosen
+
+
 def test_nodes_of_a_plan() -> None:
     plan = {"Node Type": "Limit", "Plans": [{"Node Type": "Sort", "Plans": [{"Index Name": "i"}]}]}
     assert [node.get("Index Name") for node in nodes(plan)] == [None, None, "i"]
@@ -198,6 +230,36 @@ def test_flawed_versions() -> None:
     assert not parallel_build_is_unsafe("0.8.2")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ({}, {"index": {"m": 16, "ef_construction": "64"}}, None),
+        ({"index": {"m": 8}}, {}, "(m 8 and 16)"),
+        ({"index": {"m": 8}}, {"table": "public.langchain_pg_embedding", "column": "embedding"}, "(m 8 and 16)"),
+        ({"index": {"m": 8}}, {"distance": "l2"}, None),
+        ({"index": {"m": 8}}, {"table": "other"}, None),
+        ({"index": {"m": 8}}, {"column": "other"}, None),
+        ({"index": {"method": "ivfflat"}}, {}, "(method ivfflat and hnsw)"),
+        ({"index": {"method": "ivfflat", "m": 8}}, {"index": {"method": "ivfflat", "lists": 9}}, "(lists 100 and 9)"),
+        ({"index": {"method": "none"}}, {}, None),
+        ({"index": {"type": "halfvec"}}, {}, None),
+        ({"index": {"type": "halfvec"}}, {"index": {"type": "vector"}}, "(type halfvec and vector)"),
+    ],
+)
+def test_two_indexes_for_the_same_vectors_are_refused(
+    first: dict[str, Any], second: dict[str, Any], said: str | None
+) -> None:
+    databases: list[dict[str, Any]] = [
+        {"name": "d", "collections": [{"name": "a", **first}, {"name": "b", **second}]},
+        {"name": "e"},
+    ]
+    problems = collection_problems(databases)
+    assert len(problems) == (said is not None)
+    if said:
+        assert said in problems[0]
+        assert problems[0].startswith("The collections a and b of the database d ")
+
+
 def test_roles_have_what_their_collections_need() -> None:
     databases: list[dict[str, Any]] = [
         {"name": "a", "role": "r", "collections": [{"recall": {"ef_search": 80}}, {"recall": {"ef_search": 40}}]},
@@ -205,15 +267,29 @@ def test_roles_have_what_their_collections_need() -> None:
         {"name": "c", "role": "s", "collections": [{"index": {"method": "none"}}]},
         {"name": "d", "role": "t"},
     ]
+    planned = {"plan_cache_mode": "force_custom_plan"}
     roles = collection_settings([{"name": name} for name in "rst"], databases)
     assert roles == [
         {
             "name": "r",
             "database_settings": {
-                "a": {"hnsw.iterative_scan": "strict_order", "hnsw.ef_search": "80"},
-                "b": {"ivfflat.iterative_scan": "relaxed_order", "ivfflat.probes": "9"},
+                "a": {"hnsw.iterative_scan": "strict_order", "hnsw.ef_search": "80", **planned},
+                "b": {"ivfflat.iterative_scan": "relaxed_order", "ivfflat.probes": "9", **planned},
             },
         },
         {"name": "s"},
         {"name": "t"},
     ]
+
+
+def test_filters_that_are_tried_are_the_rarest_of_the_sample() -> None:
+    rows: list[dict[str, Any]] = [
+        {"all": True, "kind": "a", "page": 1, "not a name": "x", "parts": ["a"], "share": 0.5},
+        {"all": True, "kind": "a", "page": 2},
+        {"all": True, "kind": "b", "page": 2},
+        {"all": True, "kind": "b", "page": 2},
+        {"all": True, "kind": "b", "page": 2, "1": "x"},
+    ]
+    assert list(selective(rows)) == [("page", 1), ("kind", "a")]
+    assert list(selective([*rows, {}])) == [("page", 1), ("kind", "a"), ("all", True)]
+    assert list(selective([{}, {}])) == []

@@ -14,6 +14,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import
     access_declaration,
     collections_named,
     connection_files,
+    connection_trees,
     login_roles,
 )
 
@@ -27,8 +28,8 @@ AUTHDB: dict[str, Any] = {
 
 def test_access_declaration() -> None:
     apidb = {"name": "apidb", "service": "s", "role": "user_api_service"}
-    auth, api, maintenance = access_declaration([AUTHDB, apidb], "reader", {"authdb": {"users": ["password_hash"]}})
-    assert maintenance == {"name": "postgres", "contents": False}
+    auth, api, *maintenance = access_declaration([AUTHDB, apidb], "reader", {"authdb": {"users": ["password_hash"]}})
+    assert maintenance == [{"name": name, "contents": False} for name in ("postgres", "template1")]
     assert (auth["name"], auth["owner"], api["name"]) == ("authdb", "postgres", "apidb")
     assert auth["grants"] == {
         "auth_service": {
@@ -51,6 +52,10 @@ def test_access_declaration() -> None:
             },
         },
     }
+    opened = access_declaration([AUTHDB], "reader", {"authdb": {"users": ["x"], "names": []}})[0]["grants"]["reader"]
+    assert opened["schemas"]["public"]["tables"]["names"] == ["SELECT"]
+    assert auth["creators"] == ["postgres"]
+    assert access_declaration([{**AUTHDB, "owner": "o"}], "reader", {})[0]["creators"] == ["o", "postgres"]
     assert set(api["grants"]) == {"user_api_service", "reader"}
     assert api["grants"]["reader"]["schemas"]["public"]["tables"] == {"*": ["SELECT"]}
 
@@ -79,6 +84,24 @@ def test_connection_files(password: str) -> None:
     assert parse_qs(parts.query) == {"sslmode": ["verify-full"], "sslrootcert": ["/etc/x/tls/ca.crt"]}
     # What a shell that sources the file would not take literally.
     assert not set(url) & set(" '\"$`\\;()<>|")
+
+
+def test_connection_trees() -> None:
+    """Each service has a directory of its own, which shows its container nobody else's password."""
+    api = {**AUTHDB, "service": "api", "name": "apidb", "role": "api", "gid": 1000}
+    given: Any = ({"auth_service": "x", "api": "y"}, {}, "h", 5432, "/etc/x")
+    root, top, auth, other = connection_trees([AUTHDB, api], *given)
+    assert (root, top["path"], top["file_mode"]) == ({"path": "/etc/x"}, "/etc/x/services", "0600")
+    assert [file["name"] for file in top["files"]] == ["ai-micro-api-auth.env", "api.env"]
+    assert (auth["path"], auth["group"], auth["directory_mode"], auth["file_mode"]) == (
+        "/etc/x/services/ai-micro-api-auth",
+        "0",
+        "0750",
+        "0640",
+    )
+    assert (other["path"], other["group"]) == ("/etc/x/services/api", "1000")
+    for tree, file in zip((auth, other), top["files"]):
+        assert [f"DATABASE_URL={each['content']}" for each in tree["files"]] == [file["content"]]
 
 
 def test_libpq_reads_a_connection_file() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import subprocess
@@ -18,6 +19,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._cipher import (
 from ansible_collections.ai_micro.postgres.plugins.module_utils._dumps import (
     DAY,
     Generation,
+    check,
     file_name,
     outdated,
     read_generations,
@@ -122,3 +124,30 @@ def test_generations_are_read_from_their_manifests(tmp_path: Path) -> None:
 
 def test_file_name_holds_any_database_name() -> None:
     assert file_name("a/b") == "a%2Fb.dump.enc"
+
+
+def test_file_that_changed_on_the_disk_is_found_and_forgotten_when_it_is_mended(tmp_path: Path) -> None:
+    """Its size is what it was: nothing but its content tells."""
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / "a.dump.enc"
+    path.write_bytes(b"abc")
+    entry = {"name": path.name, "database": "a", "bytes": 3, "sha256": hashlib.sha256(b"abc").hexdigest()}
+    (tmp_path / "a" / "manifest.json").write_text(json.dumps({"taken": 1, "files": [entry]}))
+    (found,) = read_generations(str(tmp_path))
+    assert check(str(tmp_path), found) == ([], False)
+    assert sorted(each.name for each in path.parent.iterdir()) == ["a.dump.enc", "manifest.json"]
+    path.write_bytes(b"abd")
+    assert check(str(tmp_path), found, dry=True) == (["a.dump.enc"], True)
+    assert read_generations(str(tmp_path))[0].missing == []
+    assert check(str(tmp_path), found) == (["a.dump.enc"], True)
+    assert check(str(tmp_path), found) == (["a.dump.enc"], False)
+    (bad,) = read_generations(str(tmp_path))
+    assert bad.missing == ["a.dump.enc"]
+    assert "lack a.dump.enc as it was written" in warnings([bad], str(tmp_path))[0]
+    # It does not stand in for another one.
+    assert outdated([generation("b", 40), bad._replace(manifest={"taken": 99 * DAY})], 100 * DAY, 14, 1) == []
+    path.write_bytes(b"abc")
+    assert check(str(tmp_path), bad) == ([], True)
+    assert read_generations(str(tmp_path))[0].missing == []
+    path.unlink()
+    assert check(str(tmp_path), bad)[0] == ["a.dump.enc"]

@@ -13,6 +13,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._hba import (
     asks_for_certificates,
     default_rules,
     difference_in_force,
+    effective_rules,
     file_lines,
     first_match,
     render,
@@ -75,6 +76,9 @@ def test_names_are_quoted_and_words_are_not() -> None:
         (rule("x", "y"), rule("x", "y", "db.example.com")),
         (rule("x", "y", ".example.com"), rule("x", "y", "db.example.com")),
         (rule("all", "y"), rule("sameuser", "y", "samenet")),
+        (rule("x", "y", "samenet"), rule("x", "y", "samehost")),
+        (rule("x", ["y", "y_2"]), rule("x", "+y")),
+        (rule("x", "all"), rule("x", "+y")),
     ],
 )
 def test_a_rule_behind_a_wider_one(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -95,6 +99,8 @@ def test_a_rule_behind_a_wider_one(before: dict[str, Any], after: dict[str, Any]
         (rule("x", "+y"), rule("x", "z")),
         (rule("all", "y"), rule("replication", "y")),
         (rule("sameuser", "y"), rule("x", "y")),
+        (rule("x", "y", "samehost"), rule("x", "y", "samenet")),
+        (rule("x", "y"), rule("x", "+y")),
     ],
 )
 def test_a_rule_behind_a_narrower_or_another_one(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -133,6 +139,10 @@ def test_a_part_that_another_rule_decides() -> None:
         (rule("x", "y", method="cert", options={"clientcert": "verify-ca"}), "which is always verify-full"),
         (rule("authdb", "auth_owner"), "auth_owner owns a database and does not log in"),
         (rule("apidb", ["auth_service"]), "auth_service may not enter apidb"),
+        (
+            rule("authdb", "auth_service_2", "192.0.2.0/24"),
+            "names auth_service_2 without auth_service, who takes turns with it",
+        ),
     ],
 )
 def test_a_rule_that_is_wrong(wrong: dict[str, Any], words: str) -> None:
@@ -152,6 +162,33 @@ def test_a_service_that_no_rule_lets_in() -> None:
     only_first = {**DEFAULT[0], "role": ["auth_service"]}
     (problem,) = rule_problems([only_first, *DEFAULT[1:]], DATABASES, "readonly_user", True)
     assert problem.startswith("No rule of postgres_instance_hba lets auth_service_2 into authdb")
+
+
+def test_a_services_role_stands_for_both_logins() -> None:
+    """A rotation must not end who may come from where."""
+    declared = [
+        rule("authdb", "auth_service", "192.0.2.0/24"),
+        rule("apidb", ["user_api_service", "user_api_service_2", "x"]),
+    ]
+    expanded = effective_rules(DATABASES, "readonly_user", True, declared)
+    assert [each["role"] for each in expanded] == [
+        ["auth_service", "auth_service_2"],
+        ["user_api_service", "user_api_service_2", "x"],
+    ]
+    assert [each["source"] for each in expanded] == ["192.0.2.0/24", "all"]
+    assert effective_rules(DATABASES, "readonly_user", True) == DEFAULT
+
+
+def test_a_name_that_is_not_declared() -> None:
+    """Misspelt, a rule lets nobody in, or keeps nobody out."""
+    wrong = rule(["authdb", "autdb"], ["auth_servce", "grafana"], method="reject")
+    found = rule_problems([wrong, *DEFAULT], DATABASES, "readonly_user", True, ["grafana"])
+    assert [each.split(") ")[1] for each in found] == [
+        "names the database autdb, which postgres_databases does not: correct the name or take it out of the rule.",
+        "names the role auth_servce, which the inventory does not declare: correct the name or take it out of the rule.",
+    ]
+    known = [rule("postgres", "readonly_user"), rule("sameuser", "+auth_service"), rule("template1", "all", "samehost")]
+    assert rule_problems([*known, *DEFAULT], DATABASES, "readonly_user", True, []) == []
 
 
 def row(kind: str, database: str, role: str, method: str, **more: Any) -> dict[str, Any]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from datetime import datetime, timezone
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._lock import (
     describe,
-    is_stale,
+    has_ended,
     process_started,
     realm,
 )
 
-NOW = datetime(2026, 11, 24, 3, 30, tzinfo=timezone.utc)
 HOLDER = {
     "id": "5f0c1d7e",
     "controller": "deploy",
@@ -27,19 +25,17 @@ ELSEWHERE = "other boot pid:[1]"
 
 
 @pytest.mark.parametrize(
-    ("here", "alive", "age", "stale"),
+    ("here", "alive", "ended"),
     [
-        pytest.param(HOLDER["realm"], "1093412", 7200, "", id="lives"),
-        pytest.param(HOLDER["realm"], "", 7200, "its process has ended", id="ended"),
-        pytest.param(HOLDER["realm"], "2093412", 7200, "its process has ended", id="number used again"),
-        pytest.param(HOLDER["realm"], "1093412", 60, "", id="lives although old"),
-        pytest.param(ELSEWHERE, "", 7200, "", id="another controller's"),
-        pytest.param(ELSEWHERE, "1093412", 1799, "it is older than 1799 seconds", id="another controller's, too old"),
-        pytest.param(ELSEWHERE, "", 1800, "", id="another controller's, just not too old"),
+        pytest.param(HOLDER["realm"], "1093412", False, id="lives"),
+        pytest.param(HOLDER["realm"], "", True, id="ended"),
+        pytest.param(HOLDER["realm"], "2093412", True, id="number used again"),
+        pytest.param(ELSEWHERE, "", False, id="another controller's"),
+        pytest.param(ELSEWHERE, "2093412", False, id="another controller's, where the number is used too"),
     ],
 )
-def test_stale(here: str, alive: str, age: int, stale: str) -> None:
-    assert is_stale(HOLDER, here, alive, NOW, age) == stale
+def test_end_is_known_on_the_runs_own_machine(here: str, alive: str, ended: bool) -> None:
+    assert has_ended(HOLDER, here, alive) is ended
 
 
 def test_run_is_named_by_process_user_controller_and_time() -> None:

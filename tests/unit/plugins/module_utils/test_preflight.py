@@ -17,6 +17,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight impor
     database_problems,
     host_problems,
     judge_cluster,
+    limit_problems,
     password_weakness,
     port_problems,
     preflight_problems,
@@ -202,6 +203,7 @@ def container(**changes: Any) -> dict[str, Any]:
         "labels": LABELS,
         "data_volume": VOLUME,
         "running": True,
+        "restarting": False,
         "pid": 7,
         "networks": [],
         "ports": [],
@@ -363,8 +365,34 @@ def test_database_problems(databases: list[dict[str, Any]], expected: list[str])
     assert all(problem.startswith(start) for problem, start in zip(problems, expected))
 
 
+@pytest.mark.parametrize(
+    ("limit", "less"),
+    [({}, 0), ({"connection_limit": 60}, 0), ({"connection_limit": -1}, 0), ({"connection_limit": 45}, 15)],
+    ids=str,
+)
+def test_limit_below_the_roles_own_pools(limit: dict[str, int], less: int) -> None:
+    pool = {"role": "writer", "service": "api", "pool": {"size": 20, "overflow": 10, "workers": 2}}
+    problems = limit_problems([{**pool, **limit}, {"role": "reader", "service": "web", "connection_limit": 0}])
+    assert problems == (
+        [
+            "The connection_limit 45 of the role writer is 15 less than the 60 connections that the pools of api open (size + overflow, times "
+            "workers): raise it, leave it out, or make the pools smaller."
+        ]
+        if less
+        else []
+    )
+
+
 def test_preflight_is_silent_about_a_good_host() -> None:
     assert preflight_problems(LOOK, WANTED) == []
+
+
+def test_preflight_refuses_collections_that_replace_each_others_index() -> None:
+    collections = [{"name": "a"}, {"name": "b", "index": {"m": 8}}]
+    (problem,) = preflight_problems(
+        LOOK, {**WANTED, "databases": [{**WANTED["databases"][0], "collections": collections}]}
+    )
+    assert "The collections a and b of the database authdb" in problem
 
 
 def test_preflight_collects_everything_at_once_and_each_is_one_sentence() -> None:
@@ -372,8 +400,9 @@ def test_preflight_collects_everything_at_once_and_each_is_one_sentence() -> Non
     look["listeners"] = [{"address": "0.0.0.0", "owner": "nginx (pid 7)"}]
     look["container"] = container(labels={})
     look["volume"] = volume(pg_version="13")
-    problems = preflight_problems(look, {**WANTED, "databases": [{"name": "a", "service": "s"}]})
-    assert len(problems) == 5
+    database = {"name": "a", "service": "s", "pool": {"size": 2, "overflow": 0}, "connection_limit": 1}
+    problems = preflight_problems(look, {**WANTED, "databases": [database], "hba": []})
+    assert len(problems) == 6
     assert all(problem.endswith(".") and "\n" not in problem for problem in problems)
 
 

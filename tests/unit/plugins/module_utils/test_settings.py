@@ -166,6 +166,36 @@ def test_number_chosen_at_the_start_is_in_force_as_its_default() -> None:
     assert judge("wal_buffers", "-1", setting, [{**ENTRY, "setting": "4MB"}])["status"] == "needs_restart"
 
 
+@pytest.mark.parametrize(
+    ("wanted", "written", "loaded", "status"),
+    [
+        # Written and not read yet: what runs is what counts.
+        ("16MB", "16MB", False, "needs_restart"),
+        ("16MB", "16MB", None, "needs_restart"),
+        ("-1", "-1", False, "needs_restart"),
+        ("-1", "-1", True, "in_force"),
+        # The server has read it, and made of it what it takes: four pages at least.
+        ("8kB", "8kB", True, "in_force"),
+    ],
+)
+def test_number_chosen_at_the_start_counts_by_a_file_that_was_read(
+    wanted: str, written: str, loaded: bool | None, status: str
+) -> None:
+    setting = {**integer("8kB"), "setting": "4MB", "boot_val": "-1", "context": "postmaster"}
+    assert judge("wal_buffers", wanted, setting, [{**ENTRY, "setting": written}], (), loaded)["status"] == status
+
+
+@pytest.mark.parametrize(("loaded", "status"), [(True, "in_force"), (None, "in_force"), (False, "needs_reload")])
+def test_value_that_only_a_file_shows_is_in_force_once_the_file_was_read(loaded: bool | None, status: str) -> None:
+    of_the_session = {**BOOLEAN, "name": "jit", "setting": "off", "source": "session", "boot_val": "on"}
+    answer = judge("jit", "on", of_the_session, [{**ENTRY, "setting": "on"}], (), loaded)
+    assert answer["status"] == status
+    if loaded is False:
+        assert answer["message"] == (
+            "jit is on by a file (/etc/x.conf line 7) that the server has not read since it was written: it takes a reload to come into force."
+        )
+
+
 def test_disabled_command_counts_by_its_file() -> None:
     setting = row(name="archive_command", setting="(disabled)")
     assert judge("archive_command", "cp %p /x", setting, [{**ENTRY, "setting": "cp %p /x"}])["status"] == "in_force"

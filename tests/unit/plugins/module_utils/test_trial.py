@@ -128,3 +128,26 @@ def test_deviation_lines() -> None:
         "r has CREATEDB (role public.t), which is not declared.",
         "more.",
     ]
+
+
+def test_the_value_of_a_setting_is_not_said() -> None:
+    """ALTER ROLE … SET app.secret holds what its name says."""
+    entry = {"database": "", "kind": "setting", "name": "app.secret", "role": "r", "privileges": ["app.secret=hidden"]}
+    assert deviation_lines({"missing": [entry], "excess": [entry]}, []) == [
+        "r lacks a value (setting app.secret), which is declared.",
+        "r has a value (setting app.secret), which is not declared.",
+    ]
+
+
+def test_deviation_lines_of_undeclared_roles() -> None:
+    """A superuser is never put up with; a login is where the inventory says that it is kept out."""
+    granted = {
+        "missing": [],
+        "excess": [],
+        "undeclared_logins": ["alice", "backdoor", "grafana"],
+        "undeclared_superusers": ["backdoor"],
+    }
+    superuser, login = deviation_lines(granted, [], ["backdoor", "grafana"])
+    assert superuser.startswith("backdoor is a superuser, no declaration names it, and no run takes that away")
+    assert login.startswith("alice may log in, no declaration names it, and no run takes that away")
+    assert [line.split()[0] for line in deviation_lines(granted, [])] == ["backdoor", "alice", "grafana"]

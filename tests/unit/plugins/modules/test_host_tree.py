@@ -6,17 +6,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._tree import BadNode, Node, describe, resolve_id
 from ansible_collections.ai_micro.postgres.plugins.modules.host_tree import parse_mode
+
+from tests.module_call import call_module
 
 ROOT = Path(__file__).parents[4]
 UID, GID = str(os.getuid()), str(os.getgid())
@@ -25,18 +24,7 @@ UID, GID = str(os.getuid()), str(os.getgid())
 def call(tmp_path: Path, *trees: dict[str, Any], check: bool = False) -> dict[str, Any]:
     """Call the module and return its result."""
     owned = [{"owner": UID, "group": GID, **tree} for tree in trees]
-    arguments = tmp_path / "arguments.json"
-    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {"trees": owned, "_ansible_check_mode": check}}))
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "plugins" / "modules" / "host_tree.py"), str(arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "collections")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    return call_module("host_tree", tmp_path, {"trees": owned}, check)
 
 
 def mode(path: Path) -> int:
