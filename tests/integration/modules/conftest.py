@@ -22,6 +22,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+from psycopg2 import sql
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "for-tests-ONLY-1"
@@ -53,6 +54,13 @@ class Server:
                 return list(cursor.fetchall()) if cursor.description else []
         finally:
             connection.close()
+
+    def shell(self, command: str) -> None:
+        """Run a shell command where the server runs, as its user.
+
+        What COPY sends is read first: PostgreSQL reports a broken pipe where the program has ended before it writes.
+        """
+        self.sql(sql.SQL("COPY (SELECT 1) TO PROGRAM {}").format(sql.Literal(f"cat > /dev/null && {command}")))
 
     def log(self) -> str:
         """Give what the server has logged; nothing of a server that was given by its socket."""

@@ -32,7 +32,7 @@ def base(server: Server) -> Iterator[Server]:
     space = "/var/lib/postgresql/amt_space"
     for role in ("amt_reader", "amt_owner"):
         server.sql(f"CREATE ROLE {role}")
-    server.sql(f"COPY (SELECT 1) TO PROGRAM 'mkdir -p {space}'")
+    server.shell(f"mkdir -p {space}")
     server.sql(f"CREATE TABLESPACE amt_space LOCATION '{space}'")
     server.sql(f"CREATE DATABASE {TEMPLATE}")
     server.sql(BASE, db=TEMPLATE)
