@@ -43,8 +43,9 @@ WORDS = 60
 LEARNT = 20000  # chunks that the reduction is learnt from
 K = 10
 RECALL = 0.95
+TARGETED = 100000
 EXTRAPOLATED = 1000000
-WIDTHS = (40, 60, 80, 120, 160, 240, 320, 480, 640)
+WIDTHS = (*range(40, 100, 5), 100, 120, 160, 240, 320, 480, 640)
 SHARES = (("large", 0.9), ("middle", 0.09), ("small", 0.01))
 INSERT = "COPY langchain_pg_embedding (id, collection_id, embedding, document) FROM STDIN"
 # What langchain-postgres asks for: the whole row, and its distance to order by.
@@ -188,6 +189,21 @@ def tuned() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
+def huge_pages() -> Iterator[None]:
+    """Let the kernel give as many huge pages as the role would, and no longer than needed."""
+    limit = Path("/proc/sys/vm/nr_overcommit_hugepages")
+    size = next(
+        int(line.split()[1]) for line in Path("/proc/meminfo").read_text().splitlines() if "Hugepagesize" in line
+    )
+    before = limit.read_text()
+    limit.write_text(str(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 10 // (size * 1024)))
+    try:
+        yield
+    finally:
+        limit.write_text(before)
+
+
+@contextlib.contextmanager
 def server() -> Iterator[tuple[str, int, str]]:
     """A container of the image under test, its settings PostgreSQL's own until they are configured."""
     image = os.environ.get("AI_MICRO_TEST_IMAGE", "ai-micro-postgres-test:pgvector-15")
@@ -321,7 +337,8 @@ def extrapolate(grown: Sequence[Growth], rows: int) -> None:
 def measure(home: str, port: int, container: str, stored: Any, queries: Any) -> Growth:
     """Every way side by side over one number of rows."""
     print(f"{len(stored)} rows of {DIMENSIONS} dimensions, {len(queries)} queries", flush=True)
-    configure(home, port, container, {})
+    # The kernel gives no huge pages until it is told to, which belongs to ours.
+    configure(home, port, container, {"huge_pages": "off"})
     with psycopg.connect(host=home, port=port, user="postgres", autocommit=True) as connection:
         names, collections, owners = load(connection, stored)
         asked = [(literal(query),) for query in queries]
@@ -387,12 +404,12 @@ def measure(home: str, port: int, container: str, stored: Any, queries: Any) -> 
         print(f"  its build took {half:.1f} s; it has {size_of(connection, 'half'):.0f} MB", flush=True)
     checks = [
         (
-            f"throughput / exact scan = {best.per_second / scan.per_second:.0f} (target at 100k: at least 100)",
+            f"throughput / exact scan = {best.per_second / scan.per_second:.0f} (target: at least 100)",
             best.per_second >= 100 * scan.per_second,
         ),
-        (f"build / stock settings = {ours / stock:.2f} (target at 100k: at most 0.25)", ours <= stock / 4),
+        (f"build / stock settings = {ours / stock:.2f} (target: at most 0.25)", ours <= stock / 4),
         (
-            f"p95 = {max(each.late for each in results):.1f} ms, of whichever collection (target at 100k: below 10)",
+            f"p95 = {max(each.late for each in results):.1f} ms, of whichever collection (target: below 10)",
             all(each.late < 10 for each in results),
         ),
         (
@@ -403,9 +420,10 @@ def measure(home: str, port: int, container: str, stored: Any, queries: Any) -> 
             f"lowest recall = {min(each.recall for each in results):.3f} (target: {RECALL})",
             all(each.recall >= RECALL for each in results),
         ),
-        (f"verification = {verified:.1f} s (target at 100k: at most 3)", verified <= 3),
+        (f"verification = {verified:.1f} s (target: at most 3)", verified <= 3),
         ("verification leaves write counters, sizes and pg_dump as they were", untouched),
     ]
+    print(f"  the targets, which are meant for {TARGETED} rows:")
     for text, held in checks:
         print(f"  {'holds ' if held else 'MISSED'}  {text}", flush=True)
     figures = {
@@ -431,7 +449,7 @@ def main() -> int:
     sizes = [int(size) for size in chosen.rows.split(",")]
     vectors = embeddings(max(sizes) + chosen.queries)
     queries, stored = vectors[: chosen.queries], vectors[chosen.queries :]
-    with server() as (home, port, container):
+    with huge_pages(), server() as (home, port, container):
         grown = [measure(home, port, container, stored[:size], queries) for size in sizes]
     if len(grown) > 1:
         extrapolate(grown, EXTRAPOLATED)
