@@ -55,6 +55,8 @@ VARIANTS: dict[str, str] = {
     "made_by_langchain_community": remake(
         *("uuid uuid PRIMARY KEY", COLLECTION, VECTOR, "document varchar", "cmetadata jsonb", "custom_id varchar")
     ),
+    "id_too_short": remake("id varchar(20) PRIMARY KEY", COLLECTION, VECTOR, "document varchar", "cmetadata jsonb"),
+    "custom_id_too_short": alter("ALTER custom_id TYPE varchar(35)"),
     "id_of_type_uuid": remake(
         *("id uuid PRIMARY KEY DEFAULT gen_random_uuid()", COLLECTION, VECTOR, "document text", "cmetadata jsonb")
     ),
