@@ -44,7 +44,7 @@ def rows(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "orphans",
             "error",
-            f"{scan.orphans} references of the table's rows lead nowhere (collection_id or document_id){about}.",
+            f"{scan.orphans} rows of the table name a collection or a document that is not there, or no collection{about}.",
             "delete these rows, and add the foreign key that is missing",
         )
     if scan.duplicates is not None and scan.duplicates > most.duplicates:

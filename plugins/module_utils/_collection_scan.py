@@ -26,7 +26,7 @@ SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE mine) AS 
        pg_catalog.count(*) FILTER (WHERE mine AND embedding IS NULL) AS null_embeddings,
        pg_catalog.count(*) FILTER (WHERE mine AND dimensions <> {wanted}) AS wrong_dimensions,
        pg_catalog.count(*) FILTER (WHERE mine AND embedding IS NOT NULL AND next) AS filled,
-       pg_catalog.sum(lost) AS orphans
+       pg_catalog.count(*) FILTER (WHERE lost) AS orphans
 FROM (SELECT {mine} AS mine, e.{embedding} AS embedding, {next} AS next,
              CASE WHEN {mine} THEN {dimensions} END AS dimensions, {lost} AS lost
       FROM {table} e {sampled} OFFSET 0) scanned
@@ -47,7 +47,7 @@ WHERE {mine} AND e.{column} IS NOT NULL
   AND EXISTS (SELECT FROM {table} o WHERE o.{column} = e.{column} AND {same} AND o.ctid < e.ctid {fence})
 """
 # Rows that name no collection are as lost to every client as those whose collection is gone.
-LOST_SQL = "({strict} AND NOT EXISTS (SELECT FROM {other} o WHERE o.{key} = e.{column}))::int"
+LOST_SQL = "({strict} AND NOT EXISTS (SELECT FROM {other} o WHERE o.{key} = e.{column}))"
 
 
 class Scan(NamedTuple):
@@ -123,7 +123,7 @@ class Rows:
             table=self.table.identifier,
             sampled=self.sampled(share),
             wanted=sql.Literal(self.declared.dimensions),
-            lost=sql.SQL(" + ").join(lost) if lost else sql.SQL("NULL::int"),
+            lost=sql.SQL(" OR ").join(lost) if lost else sql.SQL("NULL::bool"),
         )
         (row,) = self.session.query(statement)
         counts = {name: round((count or 0) / share) for name, count in row.items()}

@@ -67,7 +67,7 @@ options:
     description: Embedding model, as C(cmetadata) has to say it. Left out, it is not compared.
     type: str
   dimensions:
-    description: Dimensions of the model's vectors. Left out, those of the column's type.
+    description: Dimensions of the model's vectors. Left out, those of the column's type, which C(cmetadata) has to say then.
     type: int
   distance:
     description: Distance by which clients search.
