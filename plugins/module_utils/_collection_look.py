@@ -87,13 +87,15 @@ LEFT JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0]
 LEFT JOIN pg_catalog.pg_attribute f ON f.attrelid = i.indexrelid AND f.attnum = 1
 LEFT JOIN pg_catalog.pg_type t ON t.oid = f.atttypid
 LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+JOIN pg_catalog.pg_class h ON h.oid = i.indrelid
 LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_stat_progress_create_index b
-                   WHERE b.datname = %(database)s AND b.relid = i.indrelid
-                     AND (b.index_relid = i.indexrelid OR NOT i.indisvalid AND (
-                          -- Between the moments at which the index and its OID are there to be seen.
-                          b.index_relid = 0 AND b.command = 'CREATE INDEX CONCURRENTLY'
-                          -- The indexes of a table are made at once, and built one after the other.
-                          OR b.command = 'REINDEX CONCURRENTLY' AND c.relname ~ '_cc(new|old)\d*$'))
+                   WHERE b.datname = %(database)s AND (
+                       b.index_relid = i.indexrelid
+                       -- Between the moments at which the index and its OID are there to be seen.
+                       OR NOT i.indisvalid AND b.relid = i.indrelid AND b.index_relid = 0 AND b.command = 'CREATE INDEX CONCURRENTLY'
+                       -- All indexes of a table, and those of its TOAST table, are made at once, and built one after the other.
+                       OR NOT i.indisvalid AND b.relid IN (h.oid, h.reltoastrelid) AND b.command = 'REINDEX CONCURRENTLY'
+                          AND c.relname ~ '_cc(new|old)\d*$')
                    ORDER BY b.index_relid = i.indexrelid DESC LIMIT 1) p ON true
 WHERE i.indrelid::int8 = ANY (%(relations)s)
 ORDER BY i.indrelid, i.indexrelid

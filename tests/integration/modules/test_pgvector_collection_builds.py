@@ -22,6 +22,7 @@ from .conftest import ROOT, Server
 
 TEMPLATE = "vector_builds_template"
 OURS = "langchain_pg_embedding_embedding_cosine_hnsw_idx"
+THEIRS = "CREATE INDEX CONCURRENTLY theirs ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)"
 
 
 @pytest.fixture(scope="module")
@@ -59,18 +60,18 @@ def building(collection: Collection, what: str = "pid") -> list[tuple[Any, ...]]
 
 
 @contextmanager
-def building_theirs(collection: Collection, definition: str) -> Iterator[None]:
-    """Another session builds an index, and comes to its end when the block does."""
+def building_theirs(collection: Collection, statement: str) -> Iterator[None]:
+    """Another session builds indexes, and comes to its end when the block does."""
     builder = collection.server.connect(collection.db)
 
     def work() -> None:
         with builder.cursor() as cursor:
-            cursor.execute(f"CREATE INDEX CONCURRENTLY theirs ON langchain_pg_embedding {definition}")
+            cursor.execute(statement)
 
     thread = threading.Thread(target=work)
     with writer(collection):
         thread.start()
-        wait_until(lambda: building(collection))
+        wait_until(lambda: building(collection, "phase") == [("waiting for writers before build",)])
         yield
     thread.join(timeout=60)
     builder.close()
@@ -82,7 +83,7 @@ def invalid(collection: Collection) -> list[tuple[Any, ...]]:
 
 def test_build_in_progress_is_left_alone(collection: Collection) -> None:
     """Another session builds: it is reported with its progress, and not disturbed."""
-    with building_theirs(collection, "USING hnsw (embedding vector_cosine_ops)"):
+    with building_theirs(collection, THEIRS):
         # No other index serves searches until then.
         result = collection.call("present")
         assert found(result) == {"index_building": "error"}
@@ -91,18 +92,22 @@ def test_build_in_progress_is_left_alone(collection: Collection) -> None:
     assert found(collection.call("present")) == {}
 
 
-def test_searches_that_an_index_serves_are_in_order_while_another_is_built(collection: Collection) -> None:
+@pytest.mark.parametrize("statement", [THEIRS, "REINDEX TABLE CONCURRENTLY langchain_pg_embedding"])
+def test_searches_that_an_index_serves_are_in_order_while_another_is_built(
+    collection: Collection, statement: str
+) -> None:
     collection.sql("CREATE INDEX ours ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)")
-    with building_theirs(collection, "USING hnsw (embedding vector_cosine_ops)"):
-        result = collection.call()
+    with building_theirs(collection, statement):
+        result = collection.call("present")
         assert found(result) == {"index_building": "info"}
+        assert result["queries"] == []
         assert result["in_order"]
 
 
 def test_leftover_is_not_taken_for_what_another_session_builds(collection: Collection) -> None:
     collection.sql("CREATE INDEX ours ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)")
     collection.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ours'::regclass")
-    with building_theirs(collection, "(chunk_index)"):
+    with building_theirs(collection, "CREATE INDEX CONCURRENTLY ON langchain_pg_embedding (chunk_index)"):
         assert found(collection.call()) == {"index_valid": "error"}
         assert len(collection.call("present", check=True)["queries"]) > 1
     assert found(collection.call("present")) == {}
