@@ -169,7 +169,7 @@ def with_zeros(facts: Facts, searches: Searches, scan: Scan) -> Scan:
     if facts.declared.distance != "cosine":
         return scan
     zeros = facts.measured.zeros
-    return scan._replace(zero_norm=searches.zeros(scan.share) if zeros is None else zeros)
+    return scan._replace(zero_norm=searches.zeros(scan.own_share) if zeros is None else zeros)
 
 
 def execute(module: Module, opened: Session, steps: Sequence[Step], together: bool) -> None:
