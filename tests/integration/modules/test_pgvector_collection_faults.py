@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import PARALLEL_FLAW, flawed
 
 from .collections import DIMENSIONS, MEMBER, ROWS, Collection, found, make_template
-from .conftest import Server
+from .conftest import Server, docker
 
 TEMPLATE = "vector_faults_template"
 TABLE = "langchain_pg_embedding"
@@ -61,6 +61,21 @@ FAULTS = (
     ),
     Fault("no table", {"table": "error"}, (f"DROP TABLE {TABLE}",)),
     Fault("a view", {"table": "error"}, ("CREATE VIEW v AS TABLE langchain_pg_embedding",), arguments={"table": "v"}),
+    Fault(
+        "a partitioned table",
+        {"table": "error"},
+        (f"CREATE TABLE parted (n int, embedding vector({DIMENSIONS})) PARTITION BY RANGE (n)",),
+        arguments={"table": "parted"},
+    ),
+    Fault(
+        "a foreign table",
+        {"table": "error"},
+        (
+            "CREATE FOREIGN DATA WRAPPER nobody; CREATE SERVER nowhere FOREIGN DATA WRAPPER nobody; "
+            f"CREATE FOREIGN TABLE remote (embedding vector({DIMENSIONS})) SERVER nowhere",
+        ),
+        arguments={"table": "remote"},
+    ),
     Fault("a column of another name", {"column": "error"}, arguments={"column": "vector"}),
     Fault(
         "two vector columns",
@@ -68,6 +83,11 @@ FAULTS = (
         (f"ALTER TABLE {TABLE} RENAME embedding TO a", f"ALTER TABLE {TABLE} ADD b vector(3)"),
     ),
     Fault("no collection table", {"collection_table": "error"}, ("DROP TABLE langchain_pg_collection CASCADE",)),
+    Fault(
+        "a collection table that lacks a column",
+        {"collection_table": "error"},
+        ("ALTER TABLE langchain_pg_collection DROP cmetadata",),
+    ),
     Fault(
         "no column that names the collection",
         {"collection_table": "error"},
@@ -449,6 +469,40 @@ def test_settings_of_the_login_are_nobody_elses(collection: Collection) -> None:
     assert missing() == {"hnsw.iterative_scan", "plan_cache_mode"}
     collection.call("present", **asked)
     assert missing() == set()
+
+
+def test_server_without_the_extension_says_so(collection: Collection) -> None:
+    container = collection.server.container
+    if not container:
+        pytest.skip("the files of a given server are not touched")
+    control = collection.sql("SELECT setting || '/extension/vector.control' FROM pg_config WHERE name = 'SHAREDIR'")[0][
+        0
+    ]
+    collection.sql("DROP EXTENSION vector CASCADE")
+    assert docker("exec", "-u", "root", container, "mv", control, f"{control}.away").returncode == 0
+    try:
+        for state in ("verified", "present"):
+            result = collection.call(state)
+            assert found(result) == {"extension": "error", "column": "error"}
+            assert result["findings"][0]["message"] == "The server has no extension vector to install."
+            assert result["queries"] == []
+    finally:
+        docker("exec", "-u", "root", container, "mv", f"{control}.away", control)
+
+
+def test_index_that_the_planner_may_not_use_yet(collection: Collection) -> None:
+    """Built while rows were there twice (HOT), it is not for snapshots of before: while one is held, no session uses it."""
+    holder = collection.server.connect(collection.db)
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    collection.sql("UPDATE pg_index SET indcheckxmin = true WHERE indexrelid = 'embedding_hnsw'::regclass")
+    result = collection.call()
+    assert found(result) == {"planner": "error"}
+    (finding,) = [finding for finding in result["findings"] if finding["check"] == "planner"]
+    assert finding["message"] == "The planner cannot use index embedding_hnsw for the client's query."
+    holder.close()
+    assert found(collection.call()) == {}
 
 
 def test_row_that_names_nothing_that_is_there_is_one_row(collection: Collection) -> None:
