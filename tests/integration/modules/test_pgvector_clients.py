@@ -325,9 +325,10 @@ def test_planner_takes_the_clients_searches_as_it_takes_the_modules(with_metadat
     assert plain == filtered == ("Index Scan", "embedding_hnsw") != few
 
 
-def test_client_that_cannot_upsert_leaves_what_the_module_finds(with_metadata: Collection) -> None:
+def test_client_that_cannot_upsert_leaves_what_the_module_finds(variants: dict[str, Collection]) -> None:
     """An id that is added again is there twice, and no document is got by its id."""
-    (job,) = [job for job in jobs("superset", with_metadata) if job.get("use_jsonb")]
+    name = "made_by_langchain_community"
+    (job,) = [job for job in jobs(name, variants[name]) if job.get("use_jsonb")]
     (result,) = try_all([{**job, "again": True}])
     assert result == {
         "create": "",
@@ -335,6 +336,6 @@ def test_client_that_cannot_upsert_leaves_what_the_module_finds(with_metadata: C
         "add again": "",
         "get by ids": "PGVector does not yet support get_by_ids.",
     }
-    twice = with_metadata.call()
+    twice = variants[name].call()
     assert found(twice)["duplicates"] == "error"
     assert twice["stats"]["duplicates"] == 5
