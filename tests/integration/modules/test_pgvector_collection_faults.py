@@ -501,6 +501,7 @@ def test_index_that_the_planner_may_not_use_yet(collection: Collection) -> None:
     assert found(result) == {"planner": "error"}
     (finding,) = [finding for finding in result["findings"] if finding["check"] == "planner"]
     assert finding["message"] == "The planner cannot use index embedding_hnsw for the client's query."
+    holder.rollback()
     holder.close()
     assert found(collection.call()) == {}
 
