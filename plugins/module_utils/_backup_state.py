@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import Backup
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schedule import Job
 
 # A full backup that is less than this share of the one before has probably lost something.
 SMALL = 0.5
@@ -39,6 +40,12 @@ def damage_warnings(backups: Sequence[Backup], where: str) -> list[str]:
         for each in backups
         if each.damaged
     ]
+
+
+def first_awaited(backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]], jobs: Sequence[Job]) -> bool:
+    """Say whether a schedule will take the first backup; where one has run, or a backup was verified, what is not there was lost."""
+    taking = [job for job in jobs if job.name in ("full", "incr", "logical")]
+    return bool(taking) and not backups and not records and not any(job.run.get("began") for job in taking)
 
 
 def newest_verified(backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:
@@ -101,13 +108,14 @@ def offsite_warnings(
     records: Mapping[str, Mapping[str, Any]],
     now: int,
     limits: Limits,
+    awaited: bool = False,
 ) -> list[str]:
     """Name what speaks against relying on the off-site repository, which may not answer, and lacks C(waiting) WAL files."""
-    found = (
-        [f"The off-site repository cannot be used, and the local one goes on without it: {silence}"]
-        if silence
-        else age_warnings(backups, records, now, limits, " off site") + damage_warnings(backups, " off site")
-    )
+    if silence:
+        found = [f"The off-site repository cannot be used, and the local one goes on without it: {silence}"]
+    else:
+        found = [] if awaited and not backups else age_warnings(backups, records, now, limits, " off site")
+        found += damage_warnings(backups, " off site")
     if waiting:
         found.append(
             f"The off-site repository lacks {waiting} WAL files that the local one has: they follow when it answers, one reason more to see that it does."

@@ -186,6 +186,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _drills, _dumps, _schedule
 from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
     Limits,
+    first_awaited,
     known,
     newest_verified,
     offsite_warnings,
@@ -290,12 +291,11 @@ def main() -> None:
         )
     now = int(time.time())
     limits = Limits(given["max_age"], given["max_rpo"])
+    awaited = first_awaited(found.backups, records, jobs)
     backups, records = known(found.backups, records, damaged)
     away, silence = look_offsite(module, far) if far else ([], "")
     away, far_records = known(away, far_records, far_damaged)
     verified = newest_verified(backups, records)
-    # That the schedule has stopped is said by itself.
-    awaited = not backups and any(job.name in ("full", "incr") for job in jobs)
     good = [each for each in backups if each.label in records]
     done = {
         "full": max((each.ended for each in good if each.type == "full"), default=0),
@@ -316,7 +316,7 @@ def main() -> None:
         last_archived_wal=archiver["last_archived_wal"],
         warnings_found=[
             *warnings(backups, records, archiver, now, limits, awaited),
-            *(offsite_warnings(away, silence, waiting, far_records, now, limits) if far and not awaited else []),
+            *(offsite_warnings(away, silence, waiting, far_records, now, limits, awaited) if far else []),
             *_dumps.warnings(generations, given["dumps"] or ""),
             *_drills.warnings(drills),
             *_schedule.warnings(jobs, now, done),
