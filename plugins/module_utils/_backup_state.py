@@ -61,9 +61,13 @@ def warnings(
     now: int,
     limits: Limits,
     awaited: bool = False,
+    leads: Optional[Sequence[Backup]] = None,
 ) -> list[str]:
-    """Name each reason for concern in one sentence with its remedy; where a schedule takes the first backup, that there is none yet is no concern."""
-    found = [] if awaited and not backups else age_warnings(backups, records, now, limits, "")
+    """Name each reason for concern in one sentence with its remedy; where a schedule takes the first backup, that there is none yet is no concern.
+
+    C(leads) are the backups from which WAL leads to what is served; without them, all.
+    """
+    found = [] if awaited and not backups else age_warnings(backups, records, now, limits, "", leads)
     found += damage_warnings(backups, "")
     fulls = [backup for backup in backups if backup.type == "full"]
     if len(fulls) > 1 and fulls[-1].size < SMALL * fulls[-2].size:
@@ -82,21 +86,30 @@ def warnings(
 
 
 def age_warnings(
-    backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]], now: int, limits: Limits, where: str
+    backups: Sequence[Backup],
+    records: Mapping[str, Mapping[str, Any]],
+    now: int,
+    limits: Limits,
+    where: str,
+    leads: Optional[Sequence[Backup]] = None,
 ) -> list[str]:
-    """Name what is wrong with the newest backup; C(where) follows its name."""
+    """Name what is wrong with the newest backup that leads to what is served; C(where) follows its name."""
     if not backups:
         return [f"There is no backup{where}: take one with site.yml --tags backup."]
-    found = []
-    age = now - backups[-1].ended
+    counting = backups if leads is None else leads
+    if not counting:
+        return [f"No backup{where} leads to what is served: take one with site.yml --tags backup."]
+    found, newest = [], counting[-1]
+    said = f"The newest backup{where}" + ("" if newest is backups[-1] else " that leads to what is served")
+    age = now - newest.ended
     if age > limits.max_age:
         found.append(
-            f"The newest backup{where} is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
+            f"{said} is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
         )
     # That a damaged one does not count is said by itself.
-    if backups[-1].label not in records and not backups[-1].damaged:
+    if newest.label not in records and not newest.damaged:
         found.append(
-            f"The newest backup{where}, {backups[-1].label}, is not verified: take another with site.yml --tags backup, and read why it is not."
+            f"{said}, {newest.label}, is not verified: take another with site.yml --tags backup, and read why it is not."
         )
     return found
 
@@ -109,12 +122,13 @@ def offsite_warnings(
     now: int,
     limits: Limits,
     awaited: bool = False,
+    leads: Optional[Sequence[Backup]] = None,
 ) -> list[str]:
     """Name what speaks against relying on the off-site repository, which may not answer, and lacks C(waiting) WAL files."""
     if silence:
         found = [f"The off-site repository cannot be used, and the local one goes on without it: {silence}"]
     else:
-        found = [] if awaited and not backups else age_warnings(backups, records, now, limits, " off site")
+        found = [] if awaited and not backups else age_warnings(backups, records, now, limits, " off site", leads)
         found += damage_warnings(backups, " off site")
     if waiting:
         found.append(

@@ -63,6 +63,18 @@ def test_first_backup_is_awaited_off_site_too_and_nothing_else_is_kept_quiet() -
     assert len(offsite_warnings([], "it does not answer.", 3, {}, NOW, LIMITS, awaited=True)) == 2
 
 
+def test_backup_that_leads_nowhere_counts_for_nothing() -> None:
+    """What was taken between a restore and its way back lies on a timeline that was left."""
+    backups = [backup("A", 90000), backup("B", 90000), backup("C")]
+    found = warnings(backups, {"A": {}, "C": {}}, QUIET, NOW, LIMITS, leads=backups[:2])
+    assert [line[:59] for line in found] == [
+        "The newest backup that leads to what is served is 25 h old:",
+        "The newest backup that leads to what is served, B, is not v",
+    ]
+    (none,) = offsite_warnings(backups, "", 0, {"C": {}}, NOW, LIMITS, leads=[])
+    assert none == "No backup off site leads to what is served: take one with site.yml --tags backup."
+
+
 RAN = {"began": NOW - 60, "ended": NOW, "status": 0}
 
 
