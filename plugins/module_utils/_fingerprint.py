@@ -100,6 +100,10 @@ def table_of(row: Mapping[str, Any]) -> Any:
     return sql.Identifier(row["schema"], row["name"])
 
 
+def names_of(tables: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(row["schema"], row["name"]) for row in tables]
+
+
 def milliseconds(session: Session, time_of: str) -> int:
     """Give a time in PostgreSQL's units as milliseconds; 0 is no limit, as in PostgreSQL's own timeouts."""
     session.execute("BEGIN")
@@ -116,34 +120,42 @@ def bounded(session: Session, milliseconds: int) -> None:
     session.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(milliseconds)))
 
 
-def lock_all(locker: Session, reader: Session, left: Callable[[], int]) -> list[dict[str, Any]]:
-    """Begin two transactions: one that keeps whoever writes from every table, and one that will read them and keeps them there; return the tables."""
-    found = locker.query(TABLES_SQL)
-    tables = [table_of(row) for row in found if row["kind"] == "r"]
-    reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    locker.execute("BEGIN")
-    # The reader first: behind one that waits for the locker to go, to empty a table, it would wait for ever.
-    for session, mode in ((reader, "ACCESS SHARE"), (locker, "SHARE")) if tables else ():
-        # Not lock_timeout, which begins anew with each table, while whoever writes into those before waits.
-        bounded(session, left())
-        listed = sql.SQL(", ONLY ").join(tables)
-        session.execute(sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(listed, sql.SQL(mode)))
-        bounded(session, 0)
+def lock_all(session: Session, left: Callable[[], int]) -> list[dict[str, Any]]:
+    """Begin the transaction that reads, without its snapshot yet, and keep from every table whoever writes; return the tables.
+
+    The lock that stays until all is read is taken first, by the same session: so it does not wait for those that its first lock keeps waiting, and
+    the server knows of all that waits for each other.
+    """
+    found = session.query(TABLES_SQL)
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    listed = sql.SQL(", ONLY ").join(table_of(row) for row in found if row["kind"] == "r")
+    # Not lock_timeout, which begins anew with each table, while whoever writes into those before waits.
+    bounded(session, left())
+    for mode in ("ACCESS SHARE", "SHARE"):
+        if any(row["kind"] == "r" for row in found):
+            session.execute(sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(listed, sql.SQL(mode)))
+        if mode == "ACCESS SHARE":
+            session.execute("SAVEPOINT writing")
+            bounded(session, left())
     return found
 
 
-def take_snapshot_of(reader: Session, tables: Sequence[Mapping[str, Any]], left: Callable[[], int]) -> bool:
-    """Begin to read, and keep the materialized views too, which LOCK does not take; say whether the tables are those that were locked."""
-    bounded(reader, left())
-    seen = reader.query(TABLES_SQL)
-    for row in seen:
+def take_snapshot_of(session: Session, left: Callable[[], int]) -> list[dict[str, Any]]:
+    """Take the snapshot, and wait for whoever refreshes a materialized view, which LOCK does not take; return the tables."""
+    bounded(session, left())
+    found = session.query(TABLES_SQL)
+    hold_views(session, found)
+    return found
+
+
+def hold_views(session: Session, tables: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the materialized views from being refreshed until the end of the transaction."""
+    for row in tables:
         if row["kind"] == "m":
-            reader.query(sql.SQL("SELECT 1 AS one FROM ONLY {} LIMIT 0").format(table_of(row)))
-    bounded(reader, 0)
-    return [(row["schema"], row["name"]) for row in seen] == [(row["schema"], row["name"]) for row in tables]
+            session.query(sql.SQL("SELECT 1 AS one FROM ONLY {} LIMIT 0").format(table_of(row)))
 
 
-def lock_every(pairs: Mapping[str, tuple[Session, Session]], limit: int) -> str:
+def lock_every(sessions: Mapping[str, Session], limit: int) -> tuple[dict[str, Any], str]:
     """Lock the tables of all databases within these milliseconds, and take the snapshots; or give the locks back, and what was in the way."""
     until = time.monotonic() + limit / 1000
 
@@ -153,52 +165,49 @@ def lock_every(pairs: Mapping[str, tuple[Session, Session]], limit: int) -> str:
     tables: dict[str, Any] = {}
     database = said = ""
     try:
-        for database in pairs:
-            tables[database] = lock_all(*pairs[database], left)
-        for database, locked in tables.items():
-            if not said and not take_snapshot_of(pairs[database][1], locked, left):
+        for database, session in sessions.items():
+            tables[database] = lock_all(session, left)
+        for database, session in sessions.items():
+            seen = take_snapshot_of(session, left)
+            if names_of(seen) != names_of(tables[database]):
                 said = f"tables of {database} were created or dropped meanwhile"
+                break
     except psycopg2.Error as error:
         if error.pgcode not in IN_THE_WAY:
             raise
         said = str(error).strip().splitlines()[0]
     if not said:
-        return ""
-    for pair in pairs.values():
-        for session in pair:
-            session.execute("ROLLBACK")
-    held = pairs[database][0].query(IN_THE_WAY_SQL)
-    return str(held[0]["said"]) if held else said
+        return tables, ""
+    for session in sessions.values():
+        session.execute("ROLLBACK")
+    held = sessions[database].query(IN_THE_WAY_SQL)
+    return {}, str(held[0]["said"]) if held else said
 
 
 @contextmanager
 def moment(opened: Open, databases: Sequence[str], name: str, timeout: str, attempts: int) -> Iterator[dict[str, Any]]:
     """Yield sessions whose snapshots are of one moment, with the restore point that names it in the WAL."""
     with ExitStack() as stack:
-        pairs = {
-            database: (
-                stack.enter_context(closing(opened(database))),
-                stack.enter_context(closing(opened(database))),
-            )
-            for database in databases
-        }
-        first = pairs[databases[0]][0]
+        readers = {database: stack.enter_context(closing(opened(database))) for database in databases}
+        first = stack.enter_context(closing(opened(databases[0])))
         limit = milliseconds(first, timeout)
         held_by = ""
         for _attempt in range(attempts):
             # Whoever writes waits from the first lock on, not from the last.
             begun = time.monotonic()
-            held_by = lock_every(pairs, limit)
+            tables, held_by = lock_every(readers, limit)
             if not held_by:
                 break
         if held_by:
             raise Busy(held_by)
         point = first.query("SELECT pg_catalog.pg_create_restore_point(%s)::text AS lsn", (name,))[0]["lsn"]
-        for locker, _reader in pairs.values():
-            locker.execute("COMMIT")
+        for session in readers.values():
+            session.execute("ROLLBACK TO SAVEPOINT writing")
         held = round(1000 * (time.monotonic() - begun))
+        for database, session in readers.items():
+            bounded(session, 0)
+            hold_views(session, tables[database])
         wal = first.query("SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal()) AS name")[0]["name"]
-        readers = {database: reader for database, (_locker, reader) in pairs.items()}
         yield {"sessions": readers, "lsn": point, "held_ms": held, "wal": wal}
 
 

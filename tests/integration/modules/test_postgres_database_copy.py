@@ -108,6 +108,13 @@ def test_dropped_database_comes_back(pair: Pair) -> None:
     restored = exchanged(pair, "restored", database=DATABASE, stamp=STAMP)
     assert (restored["databases"], restored["changed"]) == ([], True)
     assert names(pair.live) == [DATABASE]
+    # Nor is one kept that was dropped before the way back.
+    copied(pair, LATER)
+    exchanged(pair, "restored", database=DATABASE, stamp=LATER)
+    pair.live.sql(f"DROP DATABASE {DATABASE}")
+    returned = exchanged(pair, "returned", database=DATABASE)
+    assert (returned["databases"], returned["changed"]) == ([], True)
+    assert names(pair.live) == [DATABASE]
 
 
 def test_sessions_are_sent_away_and_those_that_come_meanwhile_get_the_new_one(pair: Pair) -> None:

@@ -71,27 +71,39 @@ def test_what_would_take_the_rows_from_the_snapshot_waits(server: Server, databa
 
 
 def test_tables_are_locked_from_the_first_lock_on(server: Server, database: str) -> None:
-    """That a writer is waited for counts, since others wait as long; what it commits is in the snapshot."""
+    """That a writer is waited for counts, since others wait as long; what it commits is in the snapshot.
+
+    One that comes meanwhile to empty a table, which waits for the first lock on it, is not waited for.
+    """
+    server.sql("CREATE TABLE tail AS SELECT 1 AS id", db=database)
     writer = server.connect(database)
     writer.autocommit = False
     writer.cursor().execute("DELETE FROM item WHERE id = 1")
+    done = threading.Event()
+
+    def wait_for(mode: str) -> None:
+        while not server.sql("SELECT 1 FROM pg_locks WHERE mode = %s AND NOT granted", mode) and not done.is_set():
+            pass
 
     def leave() -> None:
-        waiting = "SELECT 1 FROM pg_locks WHERE mode = 'ShareLock' AND NOT granted"
-        while not server.sql(waiting) and not done.is_set():
-            pass
+        wait_for("ShareLock")
+        emptying.start()
+        wait_for("AccessExclusiveLock")
         server.sql("SELECT pg_sleep(0.3)")
         writer.commit()
 
-    done = threading.Event()
+    emptying = threading.Thread(target=lambda: server.sql("TRUNCATE tail", db=database))
     leaving = threading.Thread(target=leave)
     leaving.start()
-    result = call(server, restore_point="amt_waited", lock_timeout="60s")
+    result = call(server, restore_point="amt_waited", lock_timeout="30s", attempts=1)
     done.set()
     leaving.join()
+    emptying.join()
     writer.close()
     assert result["moment"]["held_ms"] >= 300
-    assert result["fingerprint"]["databases"][database]["tables"]["public.item"]["rows"] == 999
+    tables = result["fingerprint"]["databases"][database]["tables"]
+    assert (tables["public.item"]["rows"], tables["public.tail"]["rows"]) == (999, 1)
+    assert server.sql("SELECT count(*) FROM tail", db=database) == [(0,)]
 
 
 def test_differences_are_named_and_the_order_of_rows_is_none(server: Server, database: str) -> None:
