@@ -128,16 +128,19 @@ def lock_all(session: Session, left: Callable[[], int]) -> list[dict[str, Any]]:
     """
     found = session.query(TABLES_SQL)
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    listed = sql.SQL(", ONLY ").join(table_of(row) for row in found if row["kind"] == "r")
+    lock_tables(session, found, "ACCESS SHARE", left)
+    session.execute("SAVEPOINT writing")
+    lock_tables(session, found, "SHARE", left)
+    return found
+
+
+def lock_tables(session: Session, found: Sequence[Mapping[str, Any]], mode: str, left: Callable[[], int]) -> None:
+    listed = [table_of(row) for row in found if row["kind"] == "r"]
     # Not lock_timeout, which begins anew with each table, while whoever writes into those before waits.
     bounded(session, left())
-    for mode in ("ACCESS SHARE", "SHARE"):
-        if any(row["kind"] == "r" for row in found):
-            session.execute(sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(listed, sql.SQL(mode)))
-        if mode == "ACCESS SHARE":
-            session.execute("SAVEPOINT writing")
-            bounded(session, left())
-    return found
+    if listed:
+        named = sql.SQL(", ONLY ").join(listed)
+        session.execute(sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(named, sql.SQL(mode)))
 
 
 def take_snapshot_of(session: Session, left: Callable[[], int]) -> list[dict[str, Any]]:
