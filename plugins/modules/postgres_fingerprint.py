@@ -107,6 +107,11 @@ differences:
   type: list
   elements: str
   sample: ["authdb: table public.users has 2 rows, had 3"]
+busy:
+  description: That no moment was found in which nobody writes, which says nothing of what the server holds.
+  returned: where O(attempts) were in vain
+  type: bool
+  sample: true
 moment:
   description: The restore point's place in the WAL, the WAL file that holds it, and how long tables were locked, from the first lock on, in milliseconds.
   returned: with O(restore_point), out of check mode
@@ -174,7 +179,8 @@ def main() -> None:
             except Busy as error:
                 module.fail_json(
                     msg=f"No moment was found in {given['attempts']} attempts in which nobody writes ({error}): end the transaction that holds the table, or "
-                    "raise lock_timeout."
+                    "raise lock_timeout.",
+                    busy=True,
                 )
         else:
             databases = {}

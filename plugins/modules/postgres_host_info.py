@@ -379,6 +379,10 @@ def look_at_docker(params: dict[str, Any]) -> dict[str, Any]:
     }
     if container:
         seen["container"] = {**describe_container(container), "created": describe_creation(container, image)}
+        # One that starts over and over is listed without ports in between, and has them again before anybody looks who listens.
+        for bound in seen["container"]["ports"] if seen["container"]["running"] else []:
+            if bound.rpartition(":")[2].isdigit():
+                seen["publishers"].setdefault(int(bound.rpartition(":")[2]), params["container"])
     seen["image"] = {"id": image["Id"], "labels": image["Config"].get("Labels") or {}} if image else None
     seen["volume"] = describe_volume(volume) if volume else None
     if seen["volume"]:

@@ -104,7 +104,13 @@ def test_another_backup_is_incremental_and_remembers_its_reason(backed: Instance
 
 
 def test_nobody_writes_unnoticed_while_the_moment_is_named(backed: Instance) -> None:
-    """A transaction that does not end keeps the moment from being found: it is said, and the backup is no verified one."""
+    """A transaction that does not end keeps the moment from being found: it is said, and the backup is no verified one.
+
+    What is too old goes all the same, as the record of a backup that is there no more; and a drill that is kept from it is in the history.
+    """
+    outdated = backed.repository / "catalog" / "verified" / "20000101-000000F.json"
+    outdated.write_text("{}")
+    impatient = {"postgres_backup_lock_timeout": "200ms", "postgres_backup_lock_attempts": 2}
     run(
         "docker",
         "exec",
@@ -119,14 +125,19 @@ def test_nobody_writes_unnoticed_while_the_moment_is_named(backed: Instance) -> 
         "BEGIN; DELETE FROM users; SELECT pg_sleep(600)",
     )
     backed.sql("SELECT 1")
-    refused = backed.play("backup", postgres_backup_lock_timeout="200ms", postgres_backup_lock_attempts=2)
+    refused = backed.play("backup", **impatient)
+    drilled = backed.play("drill", **impatient)
     backed.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()"
     )
     assert refused.code != 0
-    assert "No moment was found in 2 attempts in which nobody writes" in refused.text
+    assert "The backup is NOT verified: No moment was found in 2 attempts in which nobody writes" in refused.text
+    assert not outdated.exists()
     label = stanza(backed)["backup"][-1]["label"]
     assert not (backed.repository / "catalog" / "verified" / f"{label}.json").exists()
+    assert drilled.code != 0
+    noted = json.loads((backed.repository / "catalog" / "drills.jsonl").read_text().splitlines()[-1])
+    assert (noted["passed"], noted["reason"].startswith("No moment was found in 2 attempts")) == (False, True)
 
 
 def test_wrong_passphrase_is_named(backed: Instance) -> None:

@@ -333,3 +333,23 @@ def test_another_minor_version_has_a_restore_point_before_it_and_restores(backed
     backed.site()
     assert backed.sql("SHOW server_version_num") == version
     assert backed.sql("SELECT id, email FROM users ORDER BY id", "authdb") == before
+
+
+def test_server_that_starts_over_and_over_is_restored(backed: Instance) -> None:
+    """Docker calls it running, and nobody can ask it anything: a restore is what it needs, to the end of what is archived."""
+    before = backed.sql("SELECT id, email FROM users ORDER BY id", "authdb")
+    run("docker", "stop", NAME)
+    mounted = run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", backed.volume).stdout.strip()
+    control = Path(mounted) / "global" / "pg_control"
+    whole = control.read_bytes()
+    control.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
+    run("docker", "start", NAME)
+    give_up = time.monotonic() + 60
+    while not backed.inspect()["State"]["Restarting"]:
+        assert time.monotonic() < give_up, run("docker", "logs", "--tail=20", NAME).stderr
+        time.sleep(0.2)
+    assert backed.inspect()["State"]["Running"] is True
+    result = backed.play("restore", *CONFIRMED)
+    assert result.code == 0, result.output
+    assert f"{NAME} runs, but does not answer, so that this moment gets no name" in result.text
+    assert backed.sql("SELECT id, email FROM users ORDER BY id", "authdb") == before

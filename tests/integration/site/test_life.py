@@ -615,13 +615,24 @@ def test_playbooks_of_the_whole_life(provisioned: Instance) -> None:
     assert provisioned.play("stop").count("changed") == 1
     assert provisioned.play("stop").count("changed") == 0
     assert "does not run" in provisioned.play("status").text
+    refused_without_a_last_backup(provisioned)
     assert provisioned.play("start").count("changed") == 1
     assert provisioned.play("restart").count("changed") == 1
     assert provisioned.play("down").count("changed") == 1
     assert provisioned.play("down").count("changed") == 0
     assert f"There is no container {provisioned.name}" in provisioned.play("start").text
+    refused_without_a_last_backup(provisioned)
     provisioned.site()
     assert provisioned.sql(f"SELECT count(*) FROM users WHERE email = '{email}'", "authdb") == "1"
+
+
+def refused_without_a_last_backup(instance: Instance) -> None:
+    """A server that does not run is not deleted without the last backup that it cannot give."""
+    destroy = ("destroy", "-e", f"confirm_destroy={instance.name}")
+    refused = instance.play(*destroy, postgres_backup_enabled=True)
+    assert refused.code != 0
+    assert f"Nothing was deleted, since the last backup failed: {instance.name} does not run" in refused.text
+    assert run("docker", "volume", "inspect", instance.volume, check=False).returncode == 0
 
 
 def test_destroy_needs_the_name_and_says_what_goes(provisioned: Instance) -> None:
