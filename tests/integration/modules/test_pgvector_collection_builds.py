@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _collection_run
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import MARGIN, mebibytes
-from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import build_memory
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import mebibytes
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import MARGIN, build_memory
 
 from .collections import Collection, Failed, copied, found, template_database
 from .conftest import ROOT, Server
