@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -27,8 +28,10 @@ def restart_engine(machine: Host) -> None:
 
 def gateway() -> str:
     """Give the address by which this machine is another one to the host under test."""
-    command = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    # Docker names it, the first one, only from its second start on.
+    command = ["docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}"]
+    subnet = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return str(next(ipaddress.ip_network(subnet).hosts()))
 
 
 def answers(machine: Host, network: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import shutil
@@ -32,7 +33,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 @pytest.fixture(scope="module")
 def backed(image: str, store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Give an instance that archives into both repositories."""
-    gateway = run("docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge").stdout.strip()
+    # Docker names the bridge's own gateway, the first address, only from its second start on.
+    subnet = run("docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "bridge").stdout.strip()
+    gateway = str(next(ipaddress.ip_network(subnet).hosts()))
     variables = {
         "postgres_backup_enabled": True,
         "postgres_backup_offsite_bucket": store.bucket,
