@@ -32,7 +32,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 @pytest.fixture(scope="module")
 def backed(image: str, store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     """Give an instance that archives into both repositories."""
-    gateway = run("docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge").stdout.strip()
+    # Not every Engine names it as the bridge's gateway.
+    (bridge,) = json.loads(run("ip", "-4", "-j", "addr", "show", "docker0").stdout)
+    gateway = bridge["addr_info"][0]["local"]
     variables = {
         "postgres_backup_enabled": True,
         "postgres_backup_offsite_bucket": store.bucket,
@@ -80,6 +82,16 @@ def test_backup_goes_off_site_too_and_is_verified_there(backed: Instance) -> Non
     assert f"off site {made['label']} (full)" in status.text
     assert "WARNING" not in status.text
     assert backed.site().count("changed") == 0
+
+
+def test_wrong_passphrase_off_site_is_named(backed: Instance, store: ObjectStore) -> None:
+    before = backed.snapshot()
+    refused = backed.refused("-vvv", "--diff", postgres_backup_offsite_passphrase="Another-Passphrase-7")
+    said = f"postgres_backup_offsite_passphrase does not open the off-site repository s3://{store.bucket}/{NAME}"
+    assert said in refused.text
+    secrets = ("Another-Passphrase-7", PASSPHRASE, *SECRETS.values())
+    assert [secret for secret in secrets if secret in refused.output] == []
+    assert backed.snapshot() == before
 
 
 def test_damage_off_site_is_found_by_the_check(backed: Instance) -> None:
