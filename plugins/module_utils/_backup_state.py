@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import Backup
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schedule import Job
 
 # A full backup that is less than this share of the one before has probably lost something.
 SMALL = 0.5
@@ -41,6 +42,12 @@ def damage_warnings(backups: Sequence[Backup], where: str) -> list[str]:
     ]
 
 
+def first_awaited(backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]], jobs: Sequence[Job]) -> bool:
+    """Say whether a schedule will take the first backup; where one has run, or a backup was verified, what is not there was lost."""
+    taking = [job for job in jobs if job.name in ("full", "incr", "logical")]
+    return bool(taking) and not backups and not records and not any(job.run.get("began") for job in taking)
+
+
 def newest_verified(backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]]) -> Optional[Mapping[str, Any]]:
     """The record of the newest backup that was restored and compared."""
     found = [records[backup.label] for backup in backups if backup.label in records]
@@ -54,9 +61,13 @@ def warnings(
     now: int,
     limits: Limits,
     awaited: bool = False,
+    leads: Optional[Sequence[Backup]] = None,
 ) -> list[str]:
-    """Name each reason for concern in one sentence with its remedy; where a schedule takes the first backup, that there is none yet is no concern."""
-    found = [] if awaited and not backups else age_warnings(backups, records, now, limits, "")
+    """Name each reason for concern in one sentence with its remedy; where a schedule takes the first backup, that there is none yet is no concern.
+
+    C(leads) are the backups from which WAL leads to what is served; without them, all.
+    """
+    found = [] if awaited and not backups else age_warnings(backups, records, now, limits, "", leads)
     found += damage_warnings(backups, "")
     fulls = [backup for backup in backups if backup.type == "full"]
     if len(fulls) > 1 and fulls[-1].size < SMALL * fulls[-2].size:
@@ -75,21 +86,30 @@ def warnings(
 
 
 def age_warnings(
-    backups: Sequence[Backup], records: Mapping[str, Mapping[str, Any]], now: int, limits: Limits, where: str
+    backups: Sequence[Backup],
+    records: Mapping[str, Mapping[str, Any]],
+    now: int,
+    limits: Limits,
+    where: str,
+    leads: Optional[Sequence[Backup]] = None,
 ) -> list[str]:
-    """Name what is wrong with the newest backup; C(where) follows its name."""
+    """Name what is wrong with the newest backup that leads to what is served; C(where) follows its name."""
     if not backups:
         return [f"There is no backup{where}: take one with site.yml --tags backup."]
-    found = []
-    age = now - backups[-1].ended
+    counting = backups if leads is None else leads
+    if not counting:
+        return [f"No backup{where} leads to what is served: take one with site.yml --tags backup."]
+    found, newest = [], counting[-1]
+    said = f"The newest backup{where}" + ("" if newest is backups[-1] else " that leads to what is served")
+    age = now - newest.ended
     if age > limits.max_age:
         found.append(
-            f"The newest backup{where} is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
+            f"{said} is {age // 3600} h old: look whether the schedule still fires, or take one with site.yml --tags backup."
         )
     # That a damaged one does not count is said by itself.
-    if backups[-1].label not in records and not backups[-1].damaged:
+    if newest.label not in records and not newest.damaged:
         found.append(
-            f"The newest backup{where}, {backups[-1].label}, is not verified: take another with site.yml --tags backup, and read why it is not."
+            f"{said}, {newest.label}, is not verified: take another with site.yml --tags backup, and read why it is not."
         )
     return found
 
@@ -101,13 +121,15 @@ def offsite_warnings(
     records: Mapping[str, Mapping[str, Any]],
     now: int,
     limits: Limits,
+    awaited: bool = False,
+    leads: Optional[Sequence[Backup]] = None,
 ) -> list[str]:
     """Name what speaks against relying on the off-site repository, which may not answer, and lacks C(waiting) WAL files."""
-    found = (
-        [f"The off-site repository cannot be used, and the local one goes on without it: {silence}"]
-        if silence
-        else age_warnings(backups, records, now, limits, " off site") + damage_warnings(backups, " off site")
-    )
+    if silence:
+        found = [f"The off-site repository cannot be used, and the local one goes on without it: {silence}"]
+    else:
+        found = [] if awaited and not backups else age_warnings(backups, records, now, limits, " off site", leads)
+        found += damage_warnings(backups, " off site")
     if waiting:
         found.append(
             f"The off-site repository lacks {waiting} WAL files that the local one has: they follow when it answers, one reason more to see that it does."

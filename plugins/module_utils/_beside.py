@@ -22,6 +22,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._fingerprint imp
     table_of,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._host import free_bytes
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DEFAULT_OPTIONS, MARGIN, build_memory
 from ansible_collections.ai_micro.postgres.plugins.module_utils._room import shortage
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema import deparse
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import settle, take_snapshot
@@ -39,6 +40,20 @@ SEQUENCES_SQL = """
 SELECT schemaname || '.' || sequencename AS name, COALESCE(last_value::text, '') AS value FROM pg_catalog.pg_sequences
 UNION ALL SELECT 'large objects', pg_catalog.count(*)::text FROM pg_catalog.pg_largeobject_metadata ORDER BY 1
 """
+# An HNSW index is built several times as fast where its graph fits the memory.
+GRAPHS_SQL = """
+SELECT GREATEST(t.reltuples, 0)::int8 AS rows, a.atttypmod AS dimensions, y.typname AS kind,
+       COALESCE((SELECT o.option_value::int FROM pg_catalog.pg_options_to_table(c.reloptions) o WHERE o.option_name = 'm'), %(m)s) AS m
+FROM pg_catalog.pg_index i
+JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid JOIN pg_catalog.pg_am am ON am.oid = c.relam AND am.amname = 'hnsw'
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = 1 AND a.atttypmod > 0
+JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+"""
+MEMORY_SQL = """
+SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) AS configured,
+       pg_catalog.pg_size_bytes(pg_catalog.current_setting('effective_cache_size')) AS cache
+"""
 
 
 def create(server: Session, source: Session, name: str) -> None:
@@ -54,6 +69,22 @@ def lack_of_room(source: Session, database: str, disk: Optional[str], reserve_mb
         return ""
     size = source.query("SELECT pg_catalog.pg_database_size(pg_catalog.current_database()) AS bytes")[0]["bytes"]
     return shortage(f"a copy of the database {database}", size, disk, free_bytes(disk), reserve_mb)
+
+
+def building(server: Session, source: Session) -> list[str]:
+    """Words before a program that restores the source's dump: what its largest HNSW index takes to build, as for a collection's."""
+    needed = max(
+        (
+            build_memory(row["rows"], row["dimensions"], "hnsw", row["kind"], {"m": row["m"]})
+            for row in source.query(GRAPHS_SQL, {"m": DEFAULT_OPTIONS["hnsw"]["m"]})
+        ),
+        default=0,
+    )
+    (has,) = server.query(MEMORY_SQL)
+    memory = min(int(needed * MARGIN), has["cache"] // 2) // 1024
+    if needed <= has["configured"] or memory * 1024 <= has["configured"]:
+        return []
+    return ["env", f"PGOPTIONS=-c maintenance_work_mem={memory}kB"]
 
 
 def drop(server: Session, name: str) -> None:

@@ -21,6 +21,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look
 
 TEXT = ("varchar", "text", "bpchar")
 VECTORS = ("vector", "halfvec")
+# Characters of the ids that clients make, UUIDs as text. Of the contents, nobody knows the longest.
+IDS, ID_LENGTH = ("id", "custom_id"), 36
 # What a text column that holds the content is called; any other one may be meant for something else.
 CONTENTS = ("document", "content", "page_content", "text", "body", "chunk")
 PGVECTOR = "langchain_postgres.PGVector"
@@ -73,14 +75,17 @@ def store(look: Look) -> list[str]:
     found = []
     texts = [column for column in look.columns.values() if column.type in TEXT]
     contents = [column for column in texts if column.name in CONTENTS] or texts
-    keys = [
+    unique = [
         column
         for column in look.columns.values()
         if column.type in (*TEXT, "uuid") and not column.generated and not arbiter(look.indexes, column.name)
     ]
+    keys = [column for column in unique if not too_short(column)]
     if look.column is None:
         found.append("there is no one column of type vector")
-    if not keys:
+    if unique and not keys:
+        found.extend(too_short(column) for column in unique)
+    elif not keys:
         found.append("no column of type text or uuid is unique by itself, so ON CONFLICT has no arbiter")
     pairs = [(key.name, content.name) for key in keys for content in contents if content.name != key.name]
     if keys and not pairs:
@@ -138,7 +143,17 @@ def columns(have: Mapping[str, Column], wanted: Mapping[str, Sequence[str]]) -> 
             found.append(f"column {name} is of type {column.type}, not {types[0]}")
         elif column.generated:
             found.append(f"column {name} is generated, and the client writes it")
+        elif name in IDS and too_short(column):
+            found.append(too_short(column))
     return found
+
+
+def too_short(column: Column) -> str:
+    """Why a column does not hold an id, if it does not; the modifier of a length counts four bytes more."""
+    length = column.modifier - 4
+    if column.type not in TEXT or not 0 < length < ID_LENGTH:
+        return ""
+    return f"column {column.name} holds {length} characters, and ids have {ID_LENGTH}"
 
 
 def arbiter(indexes: Iterable[Index], column: str) -> list[str]:

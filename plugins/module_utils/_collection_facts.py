@@ -58,9 +58,10 @@ class Facts:
         return self.scan is not None and self.scan.empty
 
 
-def said(cmetadata: Mapping[str, Any], declared: Declaration) -> dict[str, tuple[Any, Any]]:
-    """What the row says other than declared: name → (says, declared)."""
-    wanted = {"model": declared.model, "dimensions": declared.dimensions, "distance": declared.distance}
+def said(cmetadata: Mapping[str, Any], declared: Declaration, look: Look) -> dict[str, tuple[Any, Any]]:
+    """What the row says other than declared: name → (says, declared); of dimensions left out, what the column has."""
+    dimensions = declared.dimensions or (look.dimensions if look.serves else None)
+    wanted = {"model": declared.model, "dimensions": dimensions, "distance": declared.distance}
     words = DISTANCES[declared.distance].words
     return {
         name: (cmetadata.get(name), value)

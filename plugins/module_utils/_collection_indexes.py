@@ -187,6 +187,20 @@ def judge(look: Look, wanted: Target) -> Judged:
     return judged
 
 
+def serving(look: Look, wanted: Target, judged: Judged) -> list[Index]:
+    """Indexes that can answer the declared search, the declared one first."""
+    usable = [
+        index
+        for index in look.indexes
+        if over_column(index, wanted.column)
+        and index.valid
+        and not index.partial
+        and index.opclass == wanted.opclass
+        and holds(index, wanted)
+    ]
+    return sorted(usable, key=lambda index: index is not judged.right)
+
+
 def has_link_index(indexes: Sequence[Index]) -> bool:
     """Whether rows of one collection are found without reading all."""
     return any(

@@ -26,6 +26,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_inde
     has_link_index,
     limit_problem,
     link_leftovers,
+    serving,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge_rows import (
     filtered,
@@ -175,16 +176,20 @@ def metadata(facts: Facts) -> Iterator[Finding]:
             "make it an object by hand",
         )
         return
-    for name, (says, wanted) in said(cmetadata or {}, facts.declared).items():
+    for name, (says, wanted) in said(cmetadata or {}, facts.declared, facts.look).items():
+        undeclared = name == "dimensions" and facts.declared.dimensions is None
         if says is None:
-            yield Finding("cmetadata", "error", f"cmetadata does not say {name}; declared is {wanted}.", PRESENT)
+            truth = f"the column has {wanted}" if undeclared else f"declared is {wanted}"
+            yield Finding("cmetadata", "error", f"cmetadata does not say {name}; {truth}.", PRESENT)
         else:
             yield Finding(
                 name if name != "dimensions" else "cmetadata_dimensions",
                 "error",
-                f"The collection's {name} is {says}, declared is {wanted}.",
+                f"The collection's {name} is {says}, {'the column has' if undeclared else 'declared is'} {wanted}.",
                 PRESENT
                 if facts.empty
+                else "correct cmetadata, or bring the collection to the model that it names by playbooks/change_embedding_model.yml"
+                if undeclared
                 else f"correct {name} if the rows are to stay of {says}; otherwise bring the collection to {wanted} by "
                 "playbooks/change_embedding_model.yml"
                 if name != "distance"
@@ -265,13 +270,21 @@ def index(facts: Facts) -> Iterator[Finding]:
     wanted, judged = facts.wanted, facts.judged
     if wanted is None:
         return
+    served = bool(serving(facts.look, wanted, judged))
     for one in judged.building:
-        yield Finding("index_building", "info", f"Index {one.name} is being built: {one.progress}.", "wait for its end")
+        yield Finding(
+            "index_building",
+            "info" if served else "error",
+            f"Index {one.name} is being built: {one.progress}.",
+            "wait for its end" + ("" if served else ", as no other index serves searches until then"),
+        )
     for one in judged.leftovers:
         yield Finding(
             "index_valid",
             "error",
-            f"Index {one.name} is not valid: its build was interrupted, and no query uses it.",
+            f"Index {one.name} is not ready: new rows do not get into it, so that no search by it finds them."
+            if one.unready
+            else f"Index {one.name} is not valid: its build was interrupted, and no query uses it.",
             f"{PRESENT}, which drops it and builds it again",
         )
     for one in judged.replaced:

@@ -17,7 +17,7 @@ def rows(facts: Facts) -> Iterator[Finding]:
     scan, most = facts.scan, facts.declared.thresholds
     if scan is None:
         return
-    about = "" if scan.share >= 1 else f" (estimated from {100 * scan.share:.1f} % of the table)"
+    about = estimated(scan.own_share)
     if scan.null_embeddings > most.null_embeddings:
         yield Finding(
             "null_embeddings",
@@ -44,7 +44,8 @@ def rows(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "orphans",
             "error",
-            f"{scan.orphans} references of the table's rows lead nowhere (collection_id or document_id){about}.",
+            f"{scan.orphans} rows of the table name a collection or a document that is not there, or no collection"
+            f"{estimated(scan.share)}.",
             "delete these rows, and add the foreign key that is missing",
         )
     if scan.duplicates is not None and scan.duplicates > most.duplicates:
@@ -54,6 +55,11 @@ def rows(facts: Facts) -> Iterator[Finding]:
             f"{scan.duplicates} rows repeat a custom_id of the collection: a search returns the same text again{about}.",
             "delete all but the newest of each custom_id",
         )
+
+
+def estimated(share: float) -> str:
+    """What to say of a count over a share of the table."""
+    return "" if share >= 1 else f" (estimated from {100 * share:.1f} % of the table)"
 
 
 def statistics(facts: Facts) -> Iterator[Finding]:

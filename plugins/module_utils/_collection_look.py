@@ -64,9 +64,9 @@ JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 WHERE a.attrelid::int8 = ANY (%(relations)s) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum
 """
-INDEXES_SQL = """
+INDEXES_SQL = r"""
 SELECT i.indrelid::int8 AS relation, n.nspname AS schema, c.relname AS name, m.amname AS method,
-       i.indisvalid AND i.indislive AS valid, i.indisready AS ready, i.indisunique AND i.indimmediate AS is_unique,
+       i.indisvalid AND i.indislive AND i.indisready AS valid, i.indisvalid AND NOT i.indisready AS unready, i.indisunique AND i.indimmediate AS is_unique,
        i.indpred IS NOT NULL AS partial, k.conname AS constraint, c.reloptions AS options,
        pg_catalog.pg_relation_size(c.oid) AS size,
        ARRAY(SELECT COALESCE(a.attname, '') FROM pg_catalog.unnest(i.indkey) WITH ORDINALITY u(number, place)
@@ -87,9 +87,16 @@ LEFT JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0]
 LEFT JOIN pg_catalog.pg_attribute f ON f.attrelid = i.indexrelid AND f.attnum = 1
 LEFT JOIN pg_catalog.pg_type t ON t.oid = f.atttypid
 LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')
+JOIN pg_catalog.pg_class h ON h.oid = i.indrelid
 LEFT JOIN LATERAL (SELECT * FROM pg_catalog.pg_stat_progress_create_index b
-                   WHERE b.datname = %(database)s AND b.relid = i.indrelid
-                     AND (b.index_relid = i.indexrelid OR NOT i.indisvalid) LIMIT 1) p ON true
+                   WHERE b.datname = %(database)s AND (
+                       b.index_relid = i.indexrelid
+                       -- Between the moments at which the index and its OID are there to be seen.
+                       OR NOT i.indisvalid AND b.relid = i.indrelid AND b.index_relid = 0 AND b.command = 'CREATE INDEX CONCURRENTLY'
+                       -- All indexes of a table, and those of its TOAST table, are made at once, and built one after the other.
+                       OR NOT i.indisvalid AND b.relid IN (h.oid, h.reltoastrelid) AND b.command = 'REINDEX CONCURRENTLY'
+                          AND c.relname ~ '_cc(new|old)\d*$')
+                   ORDER BY b.index_relid = i.indexrelid DESC LIMIT 1) p ON true
 WHERE i.indrelid::int8 = ANY (%(relations)s)
 ORDER BY i.indrelid, i.indexrelid
 """
@@ -123,12 +130,32 @@ ORDER BY s.setdatabase
 """
 # With the library loaded, its settings have their ranges and defaults.
 LOAD_SQL = "SELECT {schema}.vector_dims('[1]'::{schema}.vector)"
+# What the planner weighs, of which a role or a database may have values of its own.
+PLANNER_SETTINGS = r"^(enable_\w+|\w+_cost|hnsw\.\w+|ivfflat\.\w+|effective_cache_size|work_mem|jit\w*)$"
 SEARCH_SETTINGS_SQL = """
--- This session has no path: what others get is where a RESET leads.
-SELECT name, CASE name WHEN 'search_path' THEN reset_val ELSE setting END AS setting FROM pg_catalog.pg_settings
-WHERE name IN ('hnsw.ef_search', 'hnsw.iterative_scan', 'ivfflat.probes', 'ivfflat.iterative_scan', 'plan_cache_mode',
-               'search_path')
+-- This session has no path: what others get is where a RESET leads. What is set for its role, or by its client, nobody else
+-- gets: for them it is what the database has, or the server.
+SELECT s.name, s.boot_val AS initial, o.value AS beneath,
+       CASE s.name WHEN 'search_path' THEN s.reset_val ELSE s.setting END AS setting,
+       s.source IN ('user', 'database user', 'client') OR s.name = 'search_path' AND EXISTS (
+           SELECT FROM pg_catalog.pg_db_role_setting d, pg_catalog.unnest(d.setconfig) item
+           WHERE d.setrole = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = SESSION_USER)
+             AND d.setdatabase IN (0, h.oid) AND item LIKE 'search_path=%%') AS own
+FROM pg_catalog.pg_settings s
+JOIN pg_catalog.pg_database h ON h.datname = pg_catalog.current_database()
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.substr(item, pg_catalog.length(s.name) + 2) AS value
+    FROM pg_catalog.pg_db_role_setting d, pg_catalog.unnest(d.setconfig) item
+    WHERE d.setrole = 0 AND d.setdatabase IN (0, h.oid)
+      AND pg_catalog.lower(pg_catalog.split_part(item, '=', 1)) = pg_catalog.lower(s.name)
+    ORDER BY d.setdatabase DESC LIMIT 1) o ON true
+WHERE s.name IN ('plan_cache_mode', 'search_path') OR s.name ~ %(planner)s
 """
+# What the server's files say, where this role may see it.
+FILES_SQL = """
+SELECT name, setting FROM pg_catalog.pg_file_settings WHERE applied AND name = ANY (%(names)s)
+"""
+MAY_SEE_FILES_SQL = "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_file_settings', 'SELECT') AS may"
 
 
 class Table(NamedTuple):
@@ -169,7 +196,7 @@ class Index:
     name: str
     method: str
     valid: bool
-    ready: bool
+    unready: bool  # searched, although new rows do not get into it
     is_unique: bool
     partial: bool
     constraint: Optional[str]
@@ -216,7 +243,8 @@ class Look:
     rows: list[Row] = field(default_factory=list)
     # Of the other collections; None of one that names none, as LangChain's clients write them.
     other_distances: frozenset[Optional[str]] = frozenset()
-    search: dict[str, str] = field(default_factory=dict)
+    search: dict[str, str] = field(default_factory=dict)  # as sessions have it for which nothing is set
+    others: dict[str, str] = field(default_factory=dict)  # of these, what this session has otherwise
     role: str = ""  # that the service connects as
     role_exists: bool = False
     role_settings: dict[str, str] = field(default_factory=dict)  # effective for the role in this database
@@ -231,6 +259,11 @@ class Look:
     def dimensions(self) -> Optional[int]:
         """Dimensions that the column's type says, if it says any."""
         return self.column.modifier if self.column and self.column.modifier > 0 else None
+
+    @property
+    def serves(self) -> bool:
+        """Whether the column holds the vectors that the collection's row speaks of, and not those of another model."""
+        return self.column is not None and self.column.name not in kept_beside(self.vectors)
 
     @property
     def can_be_indexed(self) -> bool:
@@ -269,7 +302,7 @@ def look(session: Session, declared: Declaration) -> Look:
         read_rows(session, declared, found, found.collections)
     if server["installed"]:
         session.query(sql.SQL(LOAD_SQL).format(schema=sql.Identifier(found.schema)))
-    found.search = {row["name"]: row["setting"] for row in session.query(SEARCH_SETTINGS_SQL)}
+    read_search(session, found)
     if declared.role:
         found.role = declared.role
         read_role(session, declared.role, found)
@@ -335,12 +368,15 @@ def choose_column(vectors: Sequence[Column], wanted: Optional[str]) -> Optional[
     if wanted is not None:
         return next((column for column in vectors if column.name == wanted), None)
     # A change of model keeps the next or the previous model's vectors beside those that are searched.
-    names = {column.name for column in vectors}
-    beside = {f"{name}_{ending}" for name in names for ending in ("next", "previous")}
-    serving = [column for column in vectors if column.name not in beside]
+    serving = [column for column in vectors if column.name not in kept_beside(vectors)]
     if len(serving) == 1:
         return serving[0]
     return next((column for column in serving if column.name == LANGCHAIN_COLUMN), None)
+
+
+def kept_beside(vectors: Sequence[Column]) -> set[str]:
+    """Names of columns that a change of model keeps beside another."""
+    return {f"{column.name}_{ending}" for column in vectors for ending in ("next", "previous")}
 
 
 def read_index(row: Mapping[str, Any]) -> Index:
@@ -349,7 +385,7 @@ def read_index(row: Mapping[str, Any]) -> Index:
         name=row["name"],
         method=row["method"],
         valid=row["valid"],
-        ready=row["ready"],
+        unready=row["unready"],
         is_unique=row["is_unique"],
         partial=row["partial"],
         constraint=row["constraint"],
@@ -381,6 +417,20 @@ def read_rows(session: Session, declared: Declaration, found: Look, table: Table
     found.rows = [Row(row["uuid"], json.loads(row["cmetadata"] or "null")) for row in rows]
     others = session.query(sql.SQL(OTHERS_SQL).format(**parts))
     found.other_distances = frozenset(row["distance"] for row in others)
+
+
+def read_search(session: Session, found: Look) -> None:
+    """Settings of search, and those of them that this session has for itself alone."""
+    rows = session.query(SEARCH_SETTINGS_SQL, {"planner": PLANNER_SETTINGS})
+    own = {row["name"]: row for row in rows if row["own"]}
+    unknown = [name for name, row in own.items() if row["beneath"] is None]
+    files: dict[str, str] = {}
+    if unknown and session.query(MAY_SEE_FILES_SQL)[0]["may"]:
+        files = {row["name"]: row["setting"] for row in session.query(FILES_SQL, {"names": unknown})}
+    found.others = {
+        name: files.get(name, row["initial"]) if row["beneath"] is None else row["beneath"] for name, row in own.items()
+    }
+    found.search = {**{row["name"]: row["setting"] for row in rows}, **found.others}
 
 
 def read_role(session: Session, role: str, found: Look) -> None:

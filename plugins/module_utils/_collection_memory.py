@@ -15,6 +15,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_decl
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import Target
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Look
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import (
+    MARGIN,
     build_memory,
     parallel_build_is_unsafe,
 )
@@ -22,8 +23,6 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import
 MEBIBYTE = 1024 * 1024
 # Docker's /dev/shm holds a parallel build's memory and what else the server shares.
 SHM_BESIDE = 64 * MEBIBYTE
-# The prediction is of what fills the memory; a full one is slow, so a tenth more is asked for.
-MARGIN = 1.1
 
 
 class Budget(NamedTuple):

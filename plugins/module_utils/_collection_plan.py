@@ -85,7 +85,7 @@ def declaration_of(facts: Facts) -> dict[str, Any]:
     declared = facts.declared
     wanted = {
         "model": declared.model,
-        "dimensions": declared.dimensions or facts.look.dimensions,
+        "dimensions": declared.dimensions or (facts.look.dimensions if facts.look.serves else None),
         "distance": declared.distance,
     }
     return {name: value for name, value in wanted.items() if value is not None}
@@ -113,7 +113,7 @@ def collection(facts: Facts) -> list[Step]:
     if has is not None and not isinstance(has, dict):
         return []
     changes = {
-        name: wanted for name, (says, wanted) in said(has or {}, declared).items() if says is None or facts.empty
+        name: wanted for name, (says, wanted) in said(has or {}, declared, look).items() if says is None or facts.empty
     }
     if not changes:
         return []
@@ -134,7 +134,7 @@ def collection(facts: Facts) -> list[Step]:
 def distance_conflicts(facts: Facts) -> bool:
     """Whether the collection's row names another distance, for which its index may be in use."""
     has = facts.look.rows[0].cmetadata if facts.look.rows else None
-    says = said(has, facts.declared).get("distance") if isinstance(has, dict) else None
+    says = said(has, facts.declared, facts.look).get("distance") if isinstance(has, dict) else None
     return says is not None and says[0] is not None and not facts.empty
 
 

@@ -23,14 +23,13 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_fact
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_filtered import measure_filtered
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import (
     Target,
-    holds,
     judge,
-    over_column,
+    serving,
     target,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_judge import judge_all
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import (
-    Index,
+    PLANNER_SETTINGS,
     Look,
     look,
 )
@@ -43,7 +42,6 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_plan
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_scan import Scan
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import (
     FORCE,
-    PLANNER_SETTINGS,
     Searches,
     snapshot,
 )
@@ -130,31 +128,18 @@ def examine(opened: Session, declared: Declaration) -> Facts:
 
 def search_settings(declared: Declaration, found: Look) -> dict[str, str]:
     """A session of the service's role, as far as it matters to search, with the declared width of search."""
-    settings = {name: value for name, value in found.role_settings.items() if re.match(PLANNER_SETTINGS, name)}
+    given = {**found.others, **found.role_settings}
+    settings = {name: value for name, value in given.items() if re.match(PLANNER_SETTINGS, name)}
     if declared.ef_search is not None and declared.method != "none":
         settings["ivfflat.probes" if declared.method == "ivfflat" else "hnsw.ef_search"] = str(declared.ef_search)
     return settings
-
-
-def serving(facts: Facts, wanted: Target) -> list[Index]:
-    """Indexes that can answer the declared search, the declared one first."""
-    usable = [
-        index
-        for index in facts.look.indexes
-        if over_column(index, wanted.column)
-        and index.valid
-        and not index.partial
-        and index.opclass == wanted.opclass
-        and holds(index, wanted)
-    ]
-    return sorted(usable, key=lambda index: index is not facts.judged.right)
 
 
 def measure(facts: Facts, searches: Searches, wanted: Target) -> None:
     """The planner's choice and the recall. Where the planner rightly prefers the exact answer, the index is asked
     without the collection's filter, so that a bad one is seen before the collection grows into it."""
     declared, scan = facts.declared, facts.scan
-    names = [index.name for index in serving(facts, wanted)]
+    names = [index.name for index in serving(facts.look, wanted, facts.judged)]
     if scan is None or not names or not declared.sample or scan.wrong_dimensions:
         return
     sampled = searches.sample(declared.sample)
@@ -184,7 +169,7 @@ def with_zeros(facts: Facts, searches: Searches, scan: Scan) -> Scan:
     if facts.declared.distance != "cosine":
         return scan
     zeros = facts.measured.zeros
-    return scan._replace(zero_norm=searches.zeros(scan.share) if zeros is None else zeros)
+    return scan._replace(zero_norm=searches.zeros(scan.own_share) if zeros is None else zeros)
 
 
 def execute(module: Module, opened: Session, steps: Sequence[Step], together: bool) -> None:
@@ -256,7 +241,7 @@ def watch(module: Module, arguments: dict[str, Any], pid: int, name: str, done: 
 def stats(facts: Facts) -> dict[str, Any]:
     """Figures; None where there was nothing to count or measure."""
     scan, judged = facts.scan, facts.judged
-    shown = next(iter(serving(facts, facts.wanted) if facts.wanted else ()), None)
+    shown = next(iter(serving(facts.look, facts.wanted, judged) if facts.wanted else ()), None)
     shown = judged.right or shown or next(iter([*judged.replaced, *judged.leftovers, *judged.building]), None)
     counts = {
         name: getattr(scan, name) if scan else None
@@ -267,7 +252,7 @@ def stats(facts: Facts) -> dict[str, Any]:
         **counts,
         "scanned_share": scan.share if scan else None,
         "index": shown.name if shown else None,
-        "index_valid": shown.valid and shown.ready if shown else None,
+        "index_valid": shown.valid if shown else None,
         "index_size": shown.size if shown else None,
         "planner_uses_index": facts.planned.uses_index,
         "recall_at_k": facts.measured.recall,

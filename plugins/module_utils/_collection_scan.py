@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_declare import LINK, Declaration
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import has_link_index
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Column, Look, Table
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DISTANCES
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import Session, sql
@@ -26,13 +27,24 @@ SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE mine) AS 
        pg_catalog.count(*) FILTER (WHERE mine AND embedding IS NULL) AS null_embeddings,
        pg_catalog.count(*) FILTER (WHERE mine AND dimensions <> {wanted}) AS wrong_dimensions,
        pg_catalog.count(*) FILTER (WHERE mine AND embedding IS NOT NULL AND next) AS filled,
-       pg_catalog.sum(lost) AS orphans
+       pg_catalog.count(*) FILTER (WHERE lost) AS orphans
 FROM (SELECT {mine} AS mine, e.{embedding} AS embedding, {next} AS next,
              CASE WHEN {mine} THEN {dimensions} END AS dimensions, {lost} AS lost
       FROM {table} e {sampled} OFFSET 0) scanned
 """
 # Of a big table only a share is counted, and none of a small collection's rows may be among it.
 ANY_SQL = "SELECT EXISTS (SELECT FROM {table} e WHERE {mine}) AS found"
+# How many rows of its own a collection has by the statistics, and whether they are no more in truth.
+LIKELY_SQL = "EXPLAIN (FORMAT JSON) SELECT FROM {table} e WHERE {mine}"
+FEW_SQL = (
+    "SELECT pg_catalog.count(*) <= {most} AS few FROM (SELECT FROM {table} e WHERE {mine} LIMIT {most} + 1) counted"
+)
+OWN_SQL = """
+SELECT pg_catalog.count(*) AS rows, pg_catalog.count(*) FILTER (WHERE e.{embedding} IS NULL) AS null_embeddings,
+       pg_catalog.count(*) FILTER (WHERE {dimensions} <> {wanted}) AS wrong_dimensions,
+       pg_catalog.count(*) FILTER (WHERE e.{embedding} IS NOT NULL AND {next}) AS filled
+FROM {table} e WHERE {mine}
+"""
 ZEROS_SQL = "SELECT pg_catalog.count(*) AS zeros FROM {table} e {sampled} WHERE {mine} AND {norm} = 0"
 DUPLICATES_SQL = """
 SELECT COALESCE(pg_catalog.sum(n - 1), 0)::int8 AS duplicates
@@ -47,7 +59,7 @@ WHERE {mine} AND e.{column} IS NOT NULL
   AND EXISTS (SELECT FROM {table} o WHERE o.{column} = e.{column} AND {same} AND o.ctid < e.ctid {fence})
 """
 # Rows that name no collection are as lost to every client as those whose collection is gone.
-LOST_SQL = "({strict} AND NOT EXISTS (SELECT FROM {other} o WHERE o.{key} = e.{column}))::int"
+LOST_SQL = "({strict} AND NOT EXISTS (SELECT FROM {other} o WHERE o.{key} = e.{column}))"
 
 
 class Scan(NamedTuple):
@@ -61,7 +73,8 @@ class Scan(NamedTuple):
     zero_norm: Optional[int]  # None: not counted, for a distance that zero vectors have
     orphans: Optional[int]
     duplicates: Optional[int]
-    share: float
+    share: float  # of the table
+    own_share: float  # of the collection's rows
     empty: bool  # whether the collection has no row at all, never judged from a share
 
 
@@ -114,30 +127,48 @@ class Rows:
         """Count rows and defects, and the vectors in a column beside."""
         share = self.share(self.declared.thresholds.scan_rows)
         dimensions, lost = self.look.dimensions, self.lost()
-        statement = sql.SQL(SCAN_SQL).format(
-            mine=self.mine(),
-            embedding=sql.Identifier(self.column.name),
-            next=sql.SQL("e.{} IS NOT NULL").format(sql.Identifier(beside)) if beside else sql.SQL("false"),
+        parts = {
+            "mine": self.mine(),
+            "embedding": sql.Identifier(self.column.name),
+            "next": sql.SQL("e.{} IS NOT NULL").format(sql.Identifier(beside)) if beside else sql.SQL("false"),
             # A column with dimensions holds no others.
-            dimensions=sql.SQL("NULL::int") if dimensions else self.function("vector_dims", self.embedding),
-            table=self.table.identifier,
+            "dimensions": sql.SQL("NULL::int") if dimensions else self.function("vector_dims", self.embedding),
+            "table": self.table.identifier,
+            "wanted": sql.Literal(self.declared.dimensions),
+        }
+        statement = sql.SQL(SCAN_SQL).format(
+            **parts,
             sampled=self.sampled(share),
-            wanted=sql.Literal(self.declared.dimensions),
-            lost=sql.SQL(" + ").join(lost) if lost else sql.SQL("NULL::int"),
+            lost=sql.SQL(" OR ").join(lost) if lost else sql.SQL("NULL::bool"),
         )
         (row,) = self.session.query(statement)
         counts = {name: round((count or 0) / share) for name, count in row.items()}
         orphans = counts.pop("orphans")
+        own_share = 1.0 if share < 1 and self.few() else share
+        if own_share > share:
+            counts.update(self.session.query(sql.SQL(OWN_SQL).format(**parts))[0])
         if dimensions and self.declared.dimensions and dimensions != self.declared.dimensions:
             counts["wrong_dimensions"] = counts["rows"] - counts["null_embeddings"]
         return Scan(
             **counts,
             zero_norm=None,
             orphans=orphans if lost else None,
-            duplicates=self.duplicates(share),
+            duplicates=self.duplicates(own_share),
             share=share,
-            empty=not counts["rows"] and (share >= 1 or not self.has_rows()),
+            own_share=own_share,
+            empty=not counts["rows"] and (own_share >= 1 or not self.has_rows()),
         )
+
+    def few(self) -> bool:
+        """Whether the collection's rows are so few that its index finds all of them rather than a share of the table some."""
+        most = self.declared.thresholds.scan_rows
+        if self.member is None or not has_link_index(self.look.indexes):
+            return False
+        parts = {"table": self.table.identifier, "mine": self.mine(), "most": sql.Literal(most)}
+        (likely,) = self.session.query(sql.SQL(LIKELY_SQL).format(**parts))
+        if likely["QUERY PLAN"][0]["Plan"]["Plan Rows"] > most:
+            return False
+        return bool(self.session.query(sql.SQL(FEW_SQL).format(**parts))[0]["few"])
 
     def has_rows(self) -> bool:
         """Whether the collection has a row."""

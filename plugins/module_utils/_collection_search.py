@@ -53,8 +53,6 @@ CROSS JOIN LATERAL (SELECT p.number, p.found, p.reach, stored.embedding {operato
 WHERE near.distance < near.reach OR near.distance = 'NaN'
 GROUP BY near.number, place
 """
-# What the planner weighs, of which a role or a database may have values of its own.
-PLANNER_SETTINGS = r"^(enable_\w+|\w+_cost|hnsw\.\w+|ivfflat\.\w+|effective_cache_size|work_mem|jit\w*)$"
 BARS_SQL = """
 SELECT name, setting, boot_val AS initial FROM pg_catalog.pg_settings
 WHERE setting <> boot_val AND (name IN ('enable_indexscan', 'enable_sort', 'enable_seqscan', 'enable_nestloop')

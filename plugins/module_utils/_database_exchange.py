@@ -49,6 +49,7 @@ WHERE d.datname = pg_catalog.current_database()
 """
 # Settings that are lists of names, which are quoted one by one.
 _LISTS = ("search_path", "session_preload_libraries", "local_preload_libraries", "temp_tablespaces")
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
 CLOSED_SQL = """
 SELECT d.datname AS name, pg_catalog.split_part(setting, '=', 2) AS connection_limit
 FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
@@ -107,13 +108,17 @@ def alter(server: Session, name: str, role: Optional[str], setting: str, value: 
     whose = sql.SQL("DATABASE {}").format(sql.Identifier(name))
     if role is not None:
         whose = sql.SQL("ROLE {} IN {}").format(sql.Identifier(role), whose)
-    # A list is stored as the server parsed it, with the quotes that its names need.
-    given = sql.SQL(value) if setting in _LISTS and value else sql.Literal(value)
+    given = sql.SQL(spelled(value)) if setting in _LISTS and value else sql.Literal(value)
     server.execute(sql.SQL("ALTER {} SET {} = {}").format(whose, sql.Identifier(*setting.split(".")), given))
 
 
-def exchange(server: Session, database: str, other: str, kept: str) -> None:
-    """Let C(other) have C(database)'s name, and C(database), if there is one, be closed and have C(kept) as its name."""
+def spelled(names: str) -> str:
+    """A list as a statement takes it: it is stored with the quotes that its names need, and an empty name, which is stored as one, is no identifier."""
+    return _QUOTED.sub(lambda found: "''" if found[0] == '""' else found[0], names)
+
+
+def exchange(server: Session, database: str, other: str, kept: str) -> bool:
+    """Let C(other) have C(database)'s name, and C(database) be closed and have C(kept) as its name; say whether there was one."""
     names = {row["name"] for row in server.query("SELECT datname AS name FROM pg_catalog.pg_database")}
     if other not in names:
         raise ExchangeError(f"there is no database {other}")
@@ -138,6 +143,7 @@ def exchange(server: Session, database: str, other: str, kept: str) -> None:
         except psycopg2.Error as error:
             if attempt == ATTEMPTS or error.pgcode not in BUSY:
                 raise
+    return present
 
 
 def send_away(server: Session, databases: Sequence[str]) -> None:

@@ -4,9 +4,10 @@
 
 """What a server holds at one moment, and how a restored copy differs from it.
 
-The moment: a SHARE lock on every table waits for whoever writes, then snapshots are exported and a restore point is named,
-and the locks go. What was committed by then is in the snapshots and before the restore point, and nothing else is. Rows are
-read inside the snapshots afterwards, while others write.
+The moment: a SHARE lock on every table waits for whoever writes, then snapshots are taken and a restore point is named,
+and these locks go. What was committed by then is in the snapshots and before the restore point, and nothing else is. Rows are
+read inside the snapshots afterwards, while others write. Until then what a snapshot does not outlive waits, as for pg_dump: TRUNCATE, DROP, and
+whatever writes a table anew (VACUUM FULL, CLUSTER, REFRESH, most of ALTER TABLE).
 
 A hash of a table is the sum of its rows' hashes, so the order does not count. Of a table larger than a limit whole pages are
 read by TABLESAMPLE SYSTEM, which chooses a page by its number and a seed alone: on a physical copy these are the same pages, and
@@ -33,8 +34,8 @@ except ImportError:
     psycopg2 = None  # type: ignore[assignment]
 
 SEED = 20240117
-# The ceiling; a lock_timeout that the server has for this user; two who wait for each other.
-IN_THE_WAY = ("57014", "55P03", "40P01")
+# The ceiling; a lock_timeout that the server has for this user; two who wait for each other; a table that was dropped after it was listed.
+IN_THE_WAY = ("57014", "55P03", "40P01", "42P01")
 # Whatever changes how a value is written changes its hash.
 SETTINGS_SQL = """
 SELECT pg_catalog.set_config(name, value, false)
@@ -50,8 +51,9 @@ WHERE c.relkind IN ('r', 'm') AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'
 ORDER BY 1, 2
 """
 ROWS_SQL = "SELECT pg_catalog.count(*) AS rows FROM ONLY {table}"
+# Not t::text, which is the column t where a table has one.
 HASH_SQL = """
-SELECT COALESCE(pg_catalog.sum(pg_catalog.hashtextextended(t::text, 0)::numeric), 0)::text AS hash FROM ONLY {table} t {sampled}
+SELECT COALESCE(pg_catalog.sum(pg_catalog.hashtextextended((t.*)::text, 0)::numeric), 0)::text AS hash FROM ONLY {table} t {sampled}
 """
 DATABASE_SQL = """
 SELECT pg_catalog.pg_encoding_to_char(d.encoding) AS encoding, d.datcollate AS collate, d.datctype AS ctype,
@@ -79,7 +81,7 @@ SELECT pg_catalog.format('%s.%I.%I is held by ', pg_catalog.current_database(), 
                ELSE pg_catalog.format('the process %s of %s since %s', l.pid, a.usename, pg_catalog.to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SSOF'))
           END AS said
 FROM pg_catalog.pg_locks l
-JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind = 'r' AND c.relpersistence = 'p'
+JOIN pg_catalog.pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'm') AND c.relpersistence = 'p'
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
 WHERE l.granted AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'ShareLock') AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
@@ -98,6 +100,10 @@ def table_of(row: Mapping[str, Any]) -> Any:
     return sql.Identifier(row["schema"], row["name"])
 
 
+def names_of(tables: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(row["schema"], row["name"]) for row in tables]
+
+
 def milliseconds(session: Session, time_of: str) -> int:
     """Give a time in PostgreSQL's units as milliseconds; 0 is no limit, as in PostgreSQL's own timeouts."""
     session.execute("BEGIN")
@@ -109,58 +115,101 @@ def milliseconds(session: Session, time_of: str) -> int:
     return int(shown[0]["ms"])
 
 
-def lock_all(session: Session, limit: int) -> None:
-    """Begin a transaction that holds a SHARE lock on every table, all of them within these milliseconds."""
-    session.execute("BEGIN")
-    tables = [table_of(row) for row in session.query(TABLES_SQL) if row["kind"] == "r"]
-    if tables:
-        # Not lock_timeout, which begins anew with each table, while whoever writes into those before waits.
-        session.query("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{limit}ms",))
-        session.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE MODE").format(sql.SQL(", ONLY ").join(tables)))
-        session.query("SELECT pg_catalog.set_config('statement_timeout', '0', true)")
+def bounded(session: Session, milliseconds: int) -> None:
+    """Let each further statement of the transaction last no longer than this; 0 is no limit. A query would take the snapshot."""
+    session.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(milliseconds)))
 
 
-def lock_every(lockers: Mapping[str, Session], limit: int) -> str:
-    """Lock the tables of all databases within these milliseconds; or give the locks back, and what was in the way."""
-    begun = time.monotonic()
-    for locker in lockers.values():
-        left = limit - int(1000 * (time.monotonic() - begun))
-        try:
-            lock_all(locker, max(1, left) if limit else 0)
-        except psycopg2.Error as error:
-            if error.pgcode not in IN_THE_WAY:
-                raise
-            for each in lockers.values():
-                each.execute("ROLLBACK")
-            found = locker.query(IN_THE_WAY_SQL)
-            return str(found[0]["said"]) if found else str(error).strip().splitlines()[0]
-    return ""
+def lock_all(session: Session, left: Callable[[], int]) -> list[dict[str, Any]]:
+    """Begin the transaction that reads, without its snapshot yet, and keep from every table whoever writes; return the tables.
+
+    The lock that stays until all is read is taken first, by the same session: so it does not wait for those that its first lock keeps waiting, and
+    the server knows of all that waits for each other.
+    """
+    found = session.query(TABLES_SQL)
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    lock_tables(session, found, "ACCESS SHARE", left)
+    session.execute("SAVEPOINT writing")
+    lock_tables(session, found, "SHARE", left)
+    return found
+
+
+def lock_tables(session: Session, found: Sequence[Mapping[str, Any]], mode: str, left: Callable[[], int]) -> None:
+    listed = [table_of(row) for row in found if row["kind"] == "r"]
+    # Not lock_timeout, which begins anew with each table, while whoever writes into those before waits.
+    bounded(session, left())
+    if listed:
+        named = sql.SQL(", ONLY ").join(listed)
+        session.execute(sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(named, sql.SQL(mode)))
+
+
+def take_snapshot_of(session: Session, left: Callable[[], int]) -> list[dict[str, Any]]:
+    """Take the snapshot, and wait for whoever refreshes a materialized view, which LOCK does not take; return the tables."""
+    bounded(session, left())
+    found = session.query(TABLES_SQL)
+    hold_views(session, found)
+    return found
+
+
+def hold_views(session: Session, tables: Sequence[Mapping[str, Any]]) -> None:
+    """Keep the materialized views from being refreshed until the end of the transaction."""
+    for row in tables:
+        if row["kind"] == "m":
+            session.query(sql.SQL("SELECT 1 AS one FROM ONLY {} LIMIT 0").format(table_of(row)))
+
+
+def lock_every(sessions: Mapping[str, Session], limit: int) -> tuple[dict[str, Any], str]:
+    """Lock the tables of all databases within these milliseconds, and take the snapshots; or give the locks back, and what was in the way."""
+    until = time.monotonic() + limit / 1000
+
+    def left() -> int:
+        return max(1, int(1000 * (until - time.monotonic()))) if limit else 0
+
+    tables: dict[str, Any] = {}
+    database = said = ""
+    try:
+        for database, session in sessions.items():
+            tables[database] = lock_all(session, left)
+        for database, session in sessions.items():
+            seen = take_snapshot_of(session, left)
+            if names_of(seen) != names_of(tables[database]):
+                said = f"tables of {database} were created or dropped meanwhile"
+                break
+    except psycopg2.Error as error:
+        if error.pgcode not in IN_THE_WAY:
+            raise
+        said = str(error).strip().splitlines()[0]
+    if not said:
+        return tables, ""
+    for session in sessions.values():
+        session.execute("ROLLBACK")
+    held = sessions[database].query(IN_THE_WAY_SQL)
+    return {}, str(held[0]["said"]) if held else said
 
 
 @contextmanager
 def moment(opened: Open, databases: Sequence[str], name: str, timeout: str, attempts: int) -> Iterator[dict[str, Any]]:
     """Yield sessions whose snapshots are of one moment, with the restore point that names it in the WAL."""
     with ExitStack() as stack:
-        lockers = {database: stack.enter_context(closing(opened(database))) for database in databases}
         readers = {database: stack.enter_context(closing(opened(database))) for database in databases}
-        limit = milliseconds(lockers[databases[0]], timeout)
+        first = stack.enter_context(closing(opened(databases[0])))
+        limit = milliseconds(first, timeout)
         held_by = ""
         for _attempt in range(attempts):
-            held_by = lock_every(lockers, limit)
+            # Whoever writes waits from the first lock on, not from the last.
+            begun = time.monotonic()
+            tables, held_by = lock_every(readers, limit)
             if not held_by:
                 break
         if held_by:
             raise Busy(held_by)
-        begun = time.monotonic()
-        for database, locker in lockers.items():
-            snapshot = locker.query("SELECT pg_catalog.pg_export_snapshot() AS name")[0]["name"]
-            readers[database].execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            readers[database].execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
-        first = lockers[databases[0]]
         point = first.query("SELECT pg_catalog.pg_create_restore_point(%s)::text AS lsn", (name,))[0]["lsn"]
-        for locker in lockers.values():
-            locker.execute("COMMIT")
+        for session in readers.values():
+            session.execute("ROLLBACK TO SAVEPOINT writing")
         held = round(1000 * (time.monotonic() - begun))
+        for database, session in readers.items():
+            bounded(session, 0)
+            hold_views(session, tables[database])
         wal = first.query("SELECT pg_catalog.pg_walfile_name(pg_catalog.pg_switch_wal()) AS name")[0]["name"]
         yield {"sessions": readers, "lsn": point, "held_ms": held, "wal": wal}
 

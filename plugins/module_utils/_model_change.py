@@ -12,8 +12,8 @@ is shared by all collections of its table, so they move together.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_clients import CONTENTS
@@ -65,6 +65,9 @@ class Change:
     table: Table
     column: Column
     about: dict[str, About]  # by column
+    quoted: Mapping[str, str] = field(
+        default_factory=dict
+    )  # names as a command writes them, by their environment variable
     strangers: Sequence[str] = ()  # other collections with rows in the column
     views: Sequence[str] = ()  # that read the column
     shares_function: bool = False  # whether the change of another table needs the trigger's function

@@ -98,6 +98,11 @@ WHERE c.name <> ALL ({names}) AND (SELECT true FROM {table} e WHERE e.{link} = c
 COUNT_SQL = """
 SELECT pg_catalog.count(*) AS rows, pg_catalog.count(e.{next}) AS filled FROM {table} e WHERE e.{column} IS NOT NULL
 """
+# Quoted where SQL wants it, so that a command can write them as they are.
+QUOTED_SQL = """
+SELECT pg_catalog.quote_ident(%(schema)s) || '.' || pg_catalog.quote_ident(%(table)s) AS "EMBEDDING_TABLE",
+       pg_catalog.quote_ident(%(next)s) AS "EMBEDDING_COLUMN", pg_catalog.quote_ident(%(told)s) AS "EMBEDDING_TEXT_COLUMN"
+"""
 UNPROVED_SQL = """
 SELECT 1 AS found FROM pg_catalog.pg_constraint WHERE conrelid::int8 = %(relation)s AND conname = %(name)s AND contype = 'c'
 """
@@ -148,6 +153,8 @@ def examine(opened: Session, params: Mapping[str, Any], wanted: Wanted) -> Chang
     table, column = embedding_column(found, params["table"], params["column"])
     about = {row.pop("name"): About(**row) for row in opened.query(ABOUT_SQL, {"relation": table.oid})}
     change = Change(wanted, found, table, column, about)
+    names = {"schema": table.schema, "table": table.name, "next": change.beside(NEXT), "told": change.told}
+    (change.quoted,) = opened.query(QUOTED_SQL, names)
     schema, function = FUNCTION
     named = {"schema": schema, "function": function, "relation": table.oid, "triggers": list(TRIGGERS)}
     (triggers,) = opened.query(TRIGGERS_SQL, named)

@@ -45,6 +45,8 @@ $body$
 # Who fills reads a text, embeds it, and writes the vector later: a text that changes in between would keep the vector of the
 # old one for ever. So each says which text it embedded, and the row that has another one by then stays without a vector.
 # A row that gets another text or another vector of the old model afterwards has to be embedded again as well.
+# A new row brings text and vector together, so nothing fires on INSERT: what it took away would be missing from EXCLUDED, of
+# which ON CONFLICT DO UPDATE writes both. What such a row says of its text goes with its next UPDATE, or with the column.
 # The triggers fire in the order of their names.
 FORGET, BLIND, TOLD = TRIGGERS = ("embedding_change", "embedding_change_blind", "embedding_change_told")
 CONDITIONS = {
@@ -80,7 +82,9 @@ def prepare(change: Change) -> list[Step]:
     function = sql.Identifier(*FUNCTION)
     noted = json.dumps({"model": wanted.model, "dimensions": wanted.dimensions}, ensure_ascii=False)
     add = sql.SQL("ALTER TABLE {} ADD COLUMN {} {}")
-    told = f"The text that {new} was made of is written here with it; it is compared, and never kept."
+    told = (
+        f"The text that {new} was made of is written here with it; it is compared where a row is updated, and not kept."
+    )
     make = sql.SQL(FUNCTION_SQL.strip()).format(function=function, blind=sql.Literal(BLIND))
     return [
         Step(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(FUNCTION[0]))),

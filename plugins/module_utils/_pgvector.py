@@ -45,6 +45,8 @@ MAX_DIMENSIONS = 16000
 # What an HNSW build keeps of a row beside its vector: 785 bytes at m = 16 (measured), of which 32 per unit of m.
 HNSW_ROW = 273
 HNSW_LINK = 32
+# The prediction is of what fills the memory; a full one is slow, so a tenth more is asked for.
+MARGIN = 1.1
 # Rows per list of which ivfflat's k-means takes its sample, and the least sample.
 IVFFLAT_SAMPLE = 50
 IVFFLAT_LEAST = 10000

@@ -30,6 +30,11 @@ FROM pg_catalog.pg_stat_archiver a,
      (SELECT pg_catalog.count(*)::int AS waiting, pg_catalog.min(modification) AS oldest
       FROM pg_catalog.pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$') s
 """
+# Of which timelines the one that is served is a branch; the first has no history.
+HISTORY_SQL = """
+SELECT COALESCE(pg_catalog.pg_read_file('pg_wal/' || pg_catalog.lpad(pg_catalog.upper(pg_catalog.to_hex(%(timeline)s)), 8, '0') || '.history',
+                                        0, 1048576, true), '') AS history
+"""
 
 
 def predecessor(wal: str, segment_size: int) -> str:

@@ -13,8 +13,10 @@ each.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Optional
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_set import leading
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import Backup
 
 DEFAULT_SIZE = 16 << 20
@@ -81,21 +83,32 @@ def lacking(backups: Sequence[Backup], archive: str, whole: Collection[str]) -> 
     return {label: files for label, files in found.items() if files}
 
 
-def broken_off(backups: Sequence[Backup], archive: str, whole: Collection[str]) -> list[str]:
+def broken_off(
+    backups: Sequence[Backup],
+    archive: str,
+    whole: Collection[str],
+    served: int = 0,
+    parents: Optional[Mapping[int, int]] = None,
+) -> list[str]:
     """Name the WAL files since the newest backup that the repository lacks, though it holds later ones of the same timeline.
 
-    What older backups lead to beyond their own end is kept for some days only.
+    What older backups lead to beyond their own end is kept for some days only. C(served) is the timeline that is served, 0 if unknown: a restore that was
+    undone has left newer backups. C(parents) is where it branched off its ancestors; the file in which it did is whole on the next timeline alone.
     """
-    own = of_cluster(backups, archive)
+    branches = parents or {}
+    own = of_cluster(leading(backups, served, branches) if served else backups, archive)
     if not own:
         return []
-    last = own[-1].wal[1]
-    later = [wal for wal in whole if wal[:8] == last[:8] and wal > last]
-    return (
-        [wal for wal in between(last, max(later), segment_size(own)) if wal not in whole and wal != last]
-        if later
-        else []
-    )
+    size, newest = segment_size(own), own[-1].wal[1]
+    first, missing = number(newest, size) + 1, []
+    for timeline in sorted(each for each in {int(newest[:8], 16), served, *branches} if each >= int(newest[:8], 16)):
+        prefix = f"{timeline:08X}"
+        archived = max((number(wal, size) + 1 for wal in whole if wal[:8] == prefix), default=first)
+        following = branches[timeline] // size if timeline in branches else archived
+        names = [prefix + place(each, size) for each in range(first, following)]
+        missing += [name for name in names if name not in whole]
+        first = following
+    return missing
 
 
 def shortened(files: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ options:
     description: Embedding model, as C(cmetadata) has to say it. Left out, it is not compared.
     type: str
   dimensions:
-    description: Dimensions of the model's vectors. Left out, those of the column's type.
+    description: Dimensions of the model's vectors. Left out, those of the column's type, which C(cmetadata) has to say then.
     type: int
   distance:
     description: Distance by which clients search.
@@ -185,7 +185,7 @@ options:
       scan_rows:
         description:
           - Rows of a table up to which all are read. Of a bigger one about as many are read, and counts are estimated; how many it
-            has is judged by its size.
+            has is judged by its size. Of a collection that has no more rows than this, all are read where C(collection_id) has an index.
         type: int
         default: 200000
       build_memory_mb:
@@ -206,8 +206,8 @@ notes:
   - The build of an index sets C(maintenance_work_mem) for its own session. It is serial where pgvector's parallel build is
     flawed (0.6.0 to 0.8.1), and where C(/dev/shm) is too small for it.
   - A build that takes long is watched by an action plugin, which says each O(progress) seconds how far it is. The module itself
-    writes a line to the target's log each 30 seconds, and O(state=verified) of another run reports it as V(index_building). A build
-    that was interrupted leaves an invalid index; the next run drops it and builds again.
+    writes a line to the target's log each 30 seconds, and O(state=verified) of another run reports it as V(index_building), an
+    error as long as no other index serves searches. A build that was interrupted leaves an invalid index; the next run drops it and builds again.
 author:
   - ai-micro-service team (@ai-micro-service)
 """
@@ -354,7 +354,7 @@ stats:
       description: Rows that repeat a C(custom_id) of the collection.
       type: int
     scanned_share:
-      description: Share of the table that was read for these counts.
+      description: Share of the table that was read for these counts; of a small collection's own rows, all were.
       type: float
     index:
       description: The index that serves the collection, or the one that comes nearest to it.

@@ -98,6 +98,7 @@ options:
       - Program and arguments, run on the target, that set the new column in every row where it is null and end then.
       - In its environment are C(PGHOST), C(PGPORT), C(PGDATABASE) and C(PGUSER) of this connection, no password, and C(EMBEDDING_TABLE),
         C(EMBEDDING_COLUMN), C(EMBEDDING_TEXT_COLUMN), C(EMBEDDING_COLLECTION), C(EMBEDDING_MODEL) and C(EMBEDDING_DIMENSIONS).
+        The table comes with its schema, and names of tables and columns as SQL writes them, in double quotes where they need any.
       - It should commit as it goes, so that a later run goes on from there.
       - It ends with the module, however that ends, with all that it started.
       - Rows that a service writes on and on with the old model alone can put the switch off, as it needs a moment in which each row
@@ -178,7 +179,9 @@ next_column:
   type: str
   sample: embedding_next
 text_column:
-  description: Column that is told the text of a vector that is written to RV(next_column), if there is one. It is compared, and never kept.
+  description:
+    - Column that is told the text of a vector that is written to RV(next_column), if there is one. It is compared where a row is
+      updated, and not kept; what a new row says of its own text stays until the row is updated, or until the switch.
   returned: always
   type: str
   sample: embedding_next_of

@@ -191,6 +191,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _dumps
+from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_set import branches, leading
 from ansible_collections.ai_micro.postgres.plugins.module_utils._damaged import note_damaged, read_damaged
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import (
     NO_STANZA,
@@ -198,6 +199,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     command,
     damaged_labels,
     failure,
+    history_words,
     read_info,
     shown,
     taken,
@@ -267,12 +269,16 @@ def ready(module: AnsibleModule, found: Stanza) -> bool:
 
 
 def served_timeline(catalog: str) -> int:
-    """Read which timeline the role has noted as the one that is served; 0 where there is no note."""
-    path = os.path.join(catalog, "served_timeline")
-    if not os.path.isfile(path):
-        return 0
-    with open(path, encoding="ascii") as file:
-        return int(file.read())
+    """Read which timeline the role has noted as the one that is served; 0 where there is no note.
+
+    There is one note of the instance, and that is in the local catalogue, in which the one of the off-site repository lies.
+    """
+    for directory in (catalog, os.path.dirname(catalog)):
+        path = os.path.join(directory, "served_timeline")
+        if os.path.isfile(path):
+            with open(path, encoding="ascii") as file:
+                return int(file.read())
+    return 0
 
 
 def expire(module: AnsibleModule, found: Stanza) -> list[str]:
@@ -300,6 +306,20 @@ def expire(module: AnsibleModule, found: Stanza) -> list[str]:
     return verdict.outdated
 
 
+def ancestors(module: AnsibleModule, archive: str, timeline: int) -> dict[int, int]:
+    """Where a timeline branched off its ancestors; nothing where the repository lacks its history."""
+    words = history_words(module.params["stanza"], archive, timeline)
+    code, output, errors = module.run_command(
+        command(*(module.params[name] for name in ("container", "stanza", "config")), *words)
+    )
+    # 1 is no failure of pgBackRest's, whose codes begin at 25: the file is missing.
+    if code not in (0, 1):
+        module.fail_json(
+            msg=f"pgBackRest could not read the history of the timeline {timeline}: {failure([errors, output])}"
+        )
+    return branches(str(output))
+
+
 def look_for_wal(module: AnsibleModule, log: str) -> tuple[list[str], list[str]]:
     """Look for the WAL that the backups need: the labels of those that lack some, and what to say of that."""
     now = look(module)
@@ -310,7 +330,11 @@ def look_for_wal(module: AnsibleModule, log: str) -> tuple[list[str], list[str]]
     listings = [read_listing(call(module, *words, doing="list WAL")) for _look in range(2)]
     whole = set().union(*listings) - invalid_files(log)
     lost = lacking(now.backups, now.archive, whole)
-    return list(lost), gaps(lost, now.backups[-1].label, broken_off(now.backups, now.archive, whole))
+    served = served_timeline(module.params["catalog"])
+    parents = ancestors(module, now.archive, served) if served > 1 else {}
+    newest = (leading(now.backups, served, parents) if served else now.backups)[-1:]
+    since = broken_off(now.backups, now.archive, whole, served, parents)
+    return list(lost), gaps(lost, newest[0].label if newest else "", since)
 
 
 def check(module: AnsibleModule) -> dict[str, Any]:
@@ -415,6 +439,10 @@ def main() -> None:
             module.exit_json(**check(module))
         except OSError as error:
             module.fail_json(msg=f"What was found cannot be noted: {error.filename}: {error.strerror}.")
+        except ValueError as error:
+            module.fail_json(
+                msg=f"The catalogue {module.params['catalog']} cannot be read ({error}): correct or remove the file that it names."
+            )
     found = look(module)
     result: dict[str, Any] = {"changed": ready(module, found), "backups": len(found.backups)}
     if module.params["state"] == "taken":

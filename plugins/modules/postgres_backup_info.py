@@ -11,7 +11,8 @@ short_description: Facts about the backups of an instance
 version_added: 1.0.0
 description:
   - Lists the backups of a pgBackRest repository with their age and size and when each was verified, says how much would be lost now and how long the
-    last verified backup took to restore, and warns of what speaks against relying on them.
+    last verified backup took to restore, and warns of what speaks against relying on them. A backup on a timeline that was left by
+    C(restore_undo.yml) is listed and counts for nothing.
   - It never changes anything.
 requirements:
   - psycopg2 and the docker command on the host that runs the module
@@ -184,8 +185,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.ai_micro.postgres.plugins.module_utils import _drills, _dumps, _schedule
+from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_set import branches, leading
 from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
     Limits,
+    first_awaited,
     known,
     newest_verified,
     offsite_warnings,
@@ -201,7 +204,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     unusable,
     usable,
 )
-from ansible_collections.ai_micro.postgres.plugins.module_utils._rpo import ARCHIVER_SQL, rpo_seconds
+from ansible_collections.ai_micro.postgres.plugins.module_utils._rpo import ARCHIVER_SQL, HISTORY_SQL, rpo_seconds
 from ansible_collections.ai_micro.postgres.plugins.module_utils._session import argument_spec, session
 
 
@@ -273,6 +276,8 @@ def main() -> None:
     found = read_info(ask(module, "info", "--output=json"), given["stanza"])
     with session(module, "postgres", readonly=True) as opened:
         archiver = dict(opened.query(ARCHIVER_SQL)[0])
+        timeline = int(archiver["current_wal"][:8], 16)
+        parents = branches(str(opened.query(HISTORY_SQL, {"timeline": timeline})[0]["history"]))
     archiver["rpo_seconds"] = rpo_seconds(archiver)
     far = given["offsite_config"]
     try:
@@ -290,13 +295,13 @@ def main() -> None:
         )
     now = int(time.time())
     limits = Limits(given["max_age"], given["max_rpo"])
+    awaited = first_awaited(found.backups, records, jobs)
     backups, records = known(found.backups, records, damaged)
     away, silence = look_offsite(module, far) if far else ([], "")
     away, far_records = known(away, far_records, far_damaged)
-    verified = newest_verified(backups, records)
-    # That the schedule has stopped is said by itself.
-    awaited = not backups and any(job.name in ("full", "incr") for job in jobs)
-    good = [each for each in backups if each.label in records]
+    leads, away_leads = leading(backups, timeline, parents), leading(away, timeline, parents)
+    verified = newest_verified(leads, records)
+    good = [each for each in leads if each.label in records]
     done = {
         "full": max((each.ended for each in good if each.type == "full"), default=0),
         "incr": max((each.ended for each in good), default=0),
@@ -315,8 +320,8 @@ def main() -> None:
         rto_seconds=verified["restored_in"] if verified else None,
         last_archived_wal=archiver["last_archived_wal"],
         warnings_found=[
-            *warnings(backups, records, archiver, now, limits, awaited),
-            *(offsite_warnings(away, silence, waiting, far_records, now, limits) if far and not awaited else []),
+            *warnings(backups, records, archiver, now, limits, awaited, leads),
+            *(offsite_warnings(away, silence, waiting, far_records, now, limits, awaited, away_leads) if far else []),
             *_dumps.warnings(generations, given["dumps"] or ""),
             *_drills.warnings(drills),
             *_schedule.warnings(jobs, now, done),

@@ -132,11 +132,12 @@ def copy(module: AnsibleModule, server: Session, name: str) -> dict[str, Any]:
         lack = _beside.lack_of_room(source, given["database"], given["disk"], given["reserve_mb"])
         if lack:
             raise StreamError(lack)
+        memory = _beside.building(server, source)
         _beside.create(server, source, name)
         try:
             pump(
                 inside(given["source_container"], "pg_dump", "-U", "postgres", "-Fc", "-d", given["database"]),
-                inside(given["container"], "pg_restore", "-U", "postgres", "--exit-on-error", "-d", name),
+                inside(given["container"], *memory, "pg_restore", "-U", "postgres", "--exit-on-error", "-d", name),
             )
             bring_properties(server, source, name)
             tables = compared(module, source, name)

@@ -73,7 +73,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 databases:
-  description: The databases that were opened or dropped, or the kept one.
+  description: The databases that were opened or dropped, or the kept one; none where the database had been dropped before.
   returned: always
   type: list
   elements: str
@@ -98,9 +98,8 @@ def restored(module: AnsibleModule, server: Session) -> list[str]:
     """Let the copy have the name."""
     database, stamp = module.params["database"], module.params["stamp"]
     kept = kept_name(database, stamp)
-    if not module.check_mode:
-        exchange(server, database, restoring_name(database, stamp), kept)
-    return [kept]
+    present = module.check_mode or exchange(server, database, restoring_name(database, stamp), kept)
+    return [kept] if present else []
 
 
 def returned(module: AnsibleModule, server: Session) -> list[str]:
@@ -109,9 +108,8 @@ def returned(module: AnsibleModule, server: Session) -> list[str]:
     kept = named(server, database, "kept")
     if not kept:
         raise ExchangeError(f"nothing is kept of {database}")
-    if not module.check_mode:
-        exchange(server, database, kept[0], kept[0])
-    return [kept[0]]
+    present = module.check_mode or exchange(server, database, kept[0], kept[0])
+    return [kept[0]] if present else []
 
 
 def opened(module: AnsibleModule, server: Session) -> list[str]:
@@ -164,7 +162,9 @@ def main() -> None:
             found = STATES[module.params["state"]](module, server)
     except ExchangeError as error:
         module.fail_json(msg=f"The databases are as they were: {error}.")
-    module.exit_json(changed=bool(found), databases=found)
+    # One that was not there any more is kept nowhere.
+    renamed = module.params["state"] in ("restored", "returned")
+    module.exit_json(changed=renamed or bool(found), databases=found)
 
 
 if __name__ == "__main__":

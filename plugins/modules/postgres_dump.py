@@ -177,9 +177,10 @@ def check(module: AnsibleModule, path: str, entry: dict[str, Any]) -> None:
             lack = _beside.lack_of_room(source, database, module.params["disk"], module.params["reserve_mb"])
             if lack:
                 raise DumpError(lack)
+            memory = _beside.building(server, source)
             _beside.create(server, source, CHECKED)
             try:
-                with feeding(inside(module.params["container"], *words)) as sink:
+                with feeding(inside(module.params["container"], *memory, *words)) as sink:
                     read(module, path, entry, sink)
                 with closing(open_session(module, CHECKED, autocommit=True)) as copy:
                     found, tables = _beside.differences(source, copy, module.params["hash_up_to"])

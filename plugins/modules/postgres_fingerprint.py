@@ -13,6 +13,7 @@ description:
   - Counts and hashes the rows of every table, and hashes schemas, roles, privileges, extensions and collations of each database.
   - With O(restore_point) all of it is of one moment, which is named in the WAL, so that a copy can be recovered to it. For that moment every table is
     locked against writing, for some milliseconds; who writes is waited for as long as O(lock_timeout) says, O(attempts) times.
+  - While the rows are read afterwards, others write; what would empty, drop or write a table anew waits, as for C(pg_dump).
   - Of a table larger than O(sample_above) whole pages are read by C(TABLESAMPLE SYSTEM), the same ones on source and copy; its rows are all counted.
   - With O(expected), what another server held, the differences are returned.
   - Unlogged and temporary tables are left out, since no backup holds their rows.
@@ -112,7 +113,7 @@ busy:
   type: bool
   sample: true
 moment:
-  description: The restore point's place in the WAL, the WAL file that holds it, and how long the tables were locked, in milliseconds.
+  description: The restore point's place in the WAL, the WAL file that holds it, and how long tables were locked, from the first lock on, in milliseconds.
   returned: with O(restore_point), out of check mode
   type: dict
   sample: {lsn: 0/50160D8, wal: "000000010000000000000005", held_ms: 4}

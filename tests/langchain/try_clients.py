@@ -70,6 +70,14 @@ def operations(store: Any, ids: list[str], upserts: bool) -> Iterator[Operation]
     yield "deleted", lambda: expect(search(filter={"where": where}), [])
 
 
+def added_again(store: Any, ids: list[str]) -> Iterator[Operation]:
+    """The same ids once more, and what is found by them."""
+    documents = [Document(page_content=word, metadata={}) for word in WORDS]
+    yield "add", lambda: store.add_documents(documents, ids=ids)
+    yield "add again", lambda: store.add_documents(documents, ids=ids)
+    yield "get by ids", lambda: store.get_by_ids(ids)
+
+
 def rows_of_before(store: Any, rows: list[dict[str, str]], upserts: bool) -> Iterator[Operation]:
     """What the client does with rows that another one wrote, long ago: the job names their ids and texts."""
     ids, texts = [row["id"] for row in rows], [row["text"] for row in rows]
@@ -94,6 +102,9 @@ def life(store: Any, job: dict[str, Any], upserts: bool) -> Iterator[Operation]:
     """All that is done in one store, or one search that the job asks for; a collection that the client has made for it goes again."""
     if "ask" in job:
         yield "rows", lambda: expect(len(store.similarity_search("banana", k=10, filter=job["ask"])), 10)
+        return
+    if "again" in job:
+        yield from added_again(store, job["ids"])
         return
     yield from operations(store, job["ids"], upserts)
     if job.get("old"):

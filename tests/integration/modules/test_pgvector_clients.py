@@ -6,10 +6,12 @@ import base64
 import datetime
 import json
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import nodes
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -55,6 +57,8 @@ VARIANTS: dict[str, str] = {
     "made_by_langchain_community": remake(
         *("uuid uuid PRIMARY KEY", COLLECTION, VECTOR, "document varchar", "cmetadata jsonb", "custom_id varchar")
     ),
+    "id_too_short": remake("id varchar(20) PRIMARY KEY", COLLECTION, VECTOR, "document varchar", "cmetadata jsonb"),
+    "custom_id_too_short": alter("ALTER custom_id TYPE varchar(35)"),
     "id_of_type_uuid": remake(
         *("id uuid PRIMARY KEY DEFAULT gen_random_uuid()", COLLECTION, VECTOR, "document text", "cmetadata jsonb")
     ),
@@ -248,3 +252,90 @@ def test_search_that_filters_by_metadata_returns_too_few_rows_until_the_role_is_
     assert with_metadata.call()["findings"] == poor["findings"]
     assert found(with_metadata.call("present", role=SERVICE)) == {}
     assert [result["rows"] for result in try_all(asked)] == ["", "", "", ""]
+    # A search that goes on may be bounded too closely.
+    for setting, value in (("max_scan_tuples", 1), ("ef_search", 10)):
+        with_metadata.sql(f"ALTER ROLE {SERVICE} IN DATABASE {with_metadata.db} SET hnsw.{setting} = {value}")
+    bounded = with_metadata.call(role=SERVICE)
+    assert found(bounded) == {"filtered_rows": "warning"}
+    (few,) = [finding for finding in bounded["findings"] if finding["check"] == "filtered_rows"]
+    assert few["remedy"] == "raise hnsw.max_scan_tuples for the service's role"
+
+
+def searches(log: str) -> list[str]:
+    """The searches that a server has logged, with their parameters written out."""
+    entries = re.split(r"(?m)^(?=\d{4}-\d\d-\d\d )", log)
+    written = []
+    for entry, following in zip(entries, [*entries[1:], ""], strict=True):
+        asked = re.search(r"LOG:  (?:statement|execute \S+): (?:EXPLAIN .FORMAT JSON. )?(SELECT .*)", entry, re.DOTALL)
+        if asked and "<=>" in asked[1]:
+            values = dict(re.findall(r"(\$\d+) = ('(?:[^']|'')*'|NULL)", following))
+            written.append(re.sub(r"\$\d+", lambda number, values=values: values[number[0]], asked[1]))
+    return written
+
+
+def scanned(one: Collection, searches: Sequence[str]) -> list[tuple[str, str | None]]:
+    """How the planner reads the table for each search: the node, and its index."""
+    return [
+        (node["Node Type"], node.get("Index Name"))
+        for search in searches
+        for node in nodes(one.sql(f"EXPLAIN (FORMAT JSON) {search}")[0][0][0]["Plan"])
+        if node.get("Relation Name") == "langchain_pg_embedding"
+    ]
+
+
+def test_planner_takes_the_clients_searches_as_it_takes_the_modules(with_metadata: Collection) -> None:
+    """What the module writes is what clients write: for many rows, with a filter, and for few rows among many."""
+    one, server = with_metadata, with_metadata.server
+    if not server.container:
+        pytest.skip("the log of a given server cannot be read")
+    one.sql("INSERT INTO langchain_pg_collection (name) VALUES ('small')")
+    one.sql(
+        "INSERT INTO langchain_pg_embedding (id, collection_id, embedding) SELECT 'small ' || e.id, c.uuid, e.embedding "
+        "FROM langchain_pg_embedding e, langchain_pg_collection c WHERE c.name = 'small' ORDER BY e.id LIMIT 5"
+    )
+    one.sql("ANALYZE")
+    current, store, _by_uuid, community, _json = ({**job, "ask": None} for job in jobs("superset", one))
+    small = {"collection": "small"}
+    # langchain_community writes filters of another kind, and PGVectorStore knows no collections.
+    asked = [
+        current,
+        store,
+        community,
+        {**current, "ask": {"word": "rare"}},
+        {**current, **small},
+        {**community, **small},
+    ]
+    one.sql("SELECT 'now the clients search'")
+    try_all(asked)
+    one.sql("SELECT 'now the module searches'")
+    one.call()
+    one.sql("SELECT 'now the module searches'")
+    one.call(name="small", model=None, dimensions=None)
+    one.sql("SELECT 'now all have searched'")
+    deadline = time.monotonic() + 10
+    while "'now all have searched'" not in (log := server.log()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    theirs, ours, ours_small = (searches(part) for part in re.split("'now the .* search(?:es)?'", log)[-3:])
+    assert len(theirs) == len(asked), theirs
+    (plain,) = {*scanned(one, [search for search in ours if "JOIN" in search and "jsonb_path_match" not in search])}
+    (filtered,) = {*scanned(one, [search for search in ours if "jsonb_path_match" in search])}
+    (few,) = {*scanned(one, [search for search in ours_small if "JOIN" in search])}
+    assert scanned(one, theirs) == [plain, plain, plain, filtered, few, few], theirs
+    assert plain == filtered == ("Index Scan", "embedding_hnsw") != few
+
+
+def test_client_that_cannot_upsert_leaves_what_the_module_finds(variants: dict[str, Collection]) -> None:
+    """An id that is added again is there twice, and no document is got by its id."""
+    name = "made_by_langchain_community"
+    (job,) = [job for job in jobs(name, variants[name]) if job.get("use_jsonb")]
+    (result,) = try_all([{**job, "again": True}])
+    assert result == {
+        "create": "",
+        "add": "",
+        "add again": "",
+        "get by ids": "PGVector does not yet support get_by_ids.",
+    }
+    twice = variants[name].call()
+    assert found(twice)["duplicates"] == "error"
+    assert twice["stats"]["duplicates"] == 5

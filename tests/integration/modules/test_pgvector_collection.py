@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 from .collections import DIMENSIONS, ROWS, Collection, Failed, copied, found, template_database, vectors
-from .conftest import ROOT, Server
+from .conftest import ROOT, Server, docker
 
 TEMPLATE = "vector_template"
 KEYS = {"changed", "in_order", "queries", "diff", "findings", "stats"}
@@ -51,6 +53,16 @@ def writes(collection: Collection) -> list[tuple[Any, ...]]:
         "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del, n_mod_since_analyze, analyze_count, pg_table_size(relid), "
         "pg_indexes_size(relid) FROM pg_stat_user_tables ORDER BY relname"
     )
+
+
+def dump(collection: Collection) -> str:
+    """A hash of what pg_dump writes, less the key that it draws anew each time; nothing of a server that was given by its socket."""
+    server = collection.server
+    if not server.container:
+        return ""
+    done = docker("exec", server.container, "pg_dump", "-U", "postgres", "-p", str(server.port), collection.db)
+    assert done.returncode == 0, done.stderr
+    return hashlib.sha256(re.sub(r"(?m)^\\(un)?restrict .*\n", "", done.stdout).encode()).hexdigest()
 
 
 def test_as_ansible_calls_it(collection: Collection) -> None:
@@ -94,11 +106,12 @@ def test_verification_leaves_no_trace(collection: Collection) -> None:
     collection.sql("UPDATE langchain_pg_embedding SET embedding = NULL WHERE id = '1'")
     collection.sql("DROP INDEX langchain_pg_embedding_collection_id_idx")
     time.sleep(1)  # why: PostgreSQL reports the session's own counters at most once a second
-    before = writes(collection)
+    before, dumped = writes(collection), dump(collection)
     collection.call()
     collection.call("present", check=True)
     collection.call("absent", check=True)
     assert writes(collection) == before
+    assert dump(collection) == dumped
 
 
 def test_sample_is_the_same_each_time(collection: Collection) -> None:

@@ -22,6 +22,7 @@ from .conftest import ROOT, Server
 
 TEMPLATE = "vector_builds_template"
 OURS = "langchain_pg_embedding_embedding_cosine_hnsw_idx"
+THEIRS = "CREATE INDEX CONCURRENTLY theirs ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)"
 
 
 @pytest.fixture(scope="module")
@@ -58,30 +59,59 @@ def building(collection: Collection, what: str = "pid") -> list[tuple[Any, ...]]
     return collection.sql(f"SELECT {what} FROM pg_stat_progress_create_index WHERE index_relid <> 0")
 
 
+@contextmanager
+def building_theirs(collection: Collection, statement: str) -> Iterator[None]:
+    """Another session builds indexes, and comes to its end when the block does."""
+    builder = collection.server.connect(collection.db)
+
+    def work() -> None:
+        with builder.cursor() as cursor:
+            cursor.execute(statement)
+
+    thread = threading.Thread(target=work)
+    with writer(collection):
+        thread.start()
+        wait_until(lambda: building(collection, "phase") == [("waiting for writers before build",)])
+        yield
+    thread.join(timeout=60)
+    builder.close()
+
+
 def invalid(collection: Collection) -> list[tuple[Any, ...]]:
     return collection.sql("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
 
 
 def test_build_in_progress_is_left_alone(collection: Collection) -> None:
     """Another session builds: it is reported with its progress, and not disturbed."""
-    builder = collection.server.connect(collection.db)
+    with building_theirs(collection, THEIRS):
+        # No other index serves searches until then.
+        result = collection.call("present")
+        assert found(result) == {"index_building": "error"}
+        assert result["queries"] == []
+        assert not result["in_order"]
+    assert found(collection.call("present")) == {}
 
-    def work() -> None:
-        with builder.cursor() as cursor:
-            cursor.execute(
-                "CREATE INDEX CONCURRENTLY theirs ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)"
-            )
 
-    with writer(collection):
-        thread = threading.Thread(target=work)
-        thread.start()
-        wait_until(lambda: building(collection))
+@pytest.mark.parametrize("statement", [THEIRS, "REINDEX TABLE CONCURRENTLY langchain_pg_embedding"])
+def test_searches_that_an_index_serves_are_in_order_while_another_is_built(
+    collection: Collection, statement: str
+) -> None:
+    collection.sql("CREATE INDEX ours ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)")
+    with building_theirs(collection, statement):
         result = collection.call("present")
         assert found(result) == {"index_building": "info"}
         assert result["queries"] == []
-    thread.join(timeout=60)
-    builder.close()
+        assert result["in_order"]
+
+
+def test_leftover_is_not_taken_for_what_another_session_builds(collection: Collection) -> None:
+    collection.sql("CREATE INDEX ours ON langchain_pg_embedding USING hnsw (embedding vector_cosine_ops)")
+    collection.sql("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ours'::regclass")
+    with building_theirs(collection, "CREATE INDEX CONCURRENTLY ON langchain_pg_embedding (chunk_index)"):
+        assert found(collection.call()) == {"index_valid": "error"}
+        assert len(collection.call("present", check=True)["queries"]) > 1
     assert found(collection.call("present")) == {}
+    assert invalid(collection) == []
 
 
 def test_progress_of_a_long_build_is_written_to_the_log(
@@ -154,7 +184,7 @@ def test_build_of_a_killed_module_is_waited_for(collection: Collection) -> None:
         process.kill()
         process.wait()
         result = collection.call("present")
-        assert found(result) == {"index_building": "info"}
+        assert found(result) == {"index_building": "error"}
         assert result["queries"] == []
     wait_until(lambda: not building(collection))
     done = collection.call("present")

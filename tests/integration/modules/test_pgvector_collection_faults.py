@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import PARALLEL_FLAW, flawed
 
 from .collections import DIMENSIONS, MEMBER, ROWS, Collection, found, make_template
-from .conftest import Server
+from .conftest import Server, docker
 
 TEMPLATE = "vector_faults_template"
 TABLE = "langchain_pg_embedding"
@@ -61,6 +61,21 @@ FAULTS = (
     ),
     Fault("no table", {"table": "error"}, (f"DROP TABLE {TABLE}",)),
     Fault("a view", {"table": "error"}, ("CREATE VIEW v AS TABLE langchain_pg_embedding",), arguments={"table": "v"}),
+    Fault(
+        "a partitioned table",
+        {"table": "error"},
+        (f"CREATE TABLE parted (n int, embedding vector({DIMENSIONS})) PARTITION BY RANGE (n)",),
+        arguments={"table": "parted"},
+    ),
+    Fault(
+        "a foreign table",
+        {"table": "error"},
+        (
+            "CREATE FOREIGN DATA WRAPPER nobody; CREATE SERVER nowhere FOREIGN DATA WRAPPER nobody; "
+            f"CREATE FOREIGN TABLE remote (embedding vector({DIMENSIONS})) SERVER nowhere",
+        ),
+        arguments={"table": "remote"},
+    ),
     Fault("a column of another name", {"column": "error"}, arguments={"column": "vector"}),
     Fault(
         "two vector columns",
@@ -68,6 +83,11 @@ FAULTS = (
         (f"ALTER TABLE {TABLE} RENAME embedding TO a", f"ALTER TABLE {TABLE} ADD b vector(3)"),
     ),
     Fault("no collection table", {"collection_table": "error"}, ("DROP TABLE langchain_pg_collection CASCADE",)),
+    Fault(
+        "a collection table that lacks a column",
+        {"collection_table": "error"},
+        ("ALTER TABLE langchain_pg_collection DROP cmetadata",),
+    ),
     Fault(
         "no column that names the collection",
         {"collection_table": "error"},
@@ -120,6 +140,19 @@ FAULTS = (
         "other dimensions in cmetadata",
         {"cmetadata_dimensions": "error"},
         ("UPDATE langchain_pg_collection SET cmetadata = cmetadata || '{\"dimensions\": 9}'",),
+    ),
+    Fault(
+        "other dimensions in cmetadata than the column's, of which nothing is declared",
+        {"cmetadata_dimensions": "error"},
+        ("UPDATE langchain_pg_collection SET cmetadata = cmetadata || '{\"dimensions\": 9}'",),
+        arguments={"dimensions": None},
+    ),
+    Fault(
+        "no dimensions in cmetadata, and none declared",
+        {"cmetadata": "error"},
+        ("UPDATE langchain_pg_collection SET cmetadata = cmetadata - 'dimensions'",),
+        left={},
+        arguments={"dimensions": None},
     ),
     Fault(
         "another distance in cmetadata",
@@ -203,6 +236,12 @@ FAULTS = (
         "an invalid index",
         {"index_valid": "error"},
         ("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'embedding_hnsw'::regclass",),
+        left={},
+    ),
+    Fault(
+        "an index that takes no new rows",
+        {"index_valid": "error"},
+        ("UPDATE pg_index SET indisready = false WHERE indexrelid = 'embedding_hnsw'::regclass",),
         left={},
     ),
     Fault(
@@ -350,9 +389,10 @@ FAULTS = (
 def template(server: Server) -> Iterator[str]:
     make_template(server, TEMPLATE)
     server.sql("CREATE ROLE vector_role LOGIN")
+    server.sql("CREATE ROLE vector_login LOGIN SUPERUSER")
     yield TEMPLATE
     server.sql(f"DROP DATABASE {TEMPLATE} WITH (FORCE)")
-    server.sql("DROP ROLE vector_role")
+    server.sql("DROP ROLE vector_role, vector_login")
 
 
 @pytest.fixture
@@ -362,7 +402,7 @@ def collection(server: Server, template: str) -> Iterator[Collection]:
     server.sql(f"CREATE DATABASE vector_fault TEMPLATE {template}")
     yield made
     made.drop()
-    server.sql("ALTER ROLE vector_role RESET ALL")
+    server.sql("ALTER ROLE vector_role RESET ALL; ALTER ROLE vector_login RESET ALL")
 
 
 def test_clean_database_gives_no_finding(collection: Collection) -> None:
@@ -397,6 +437,79 @@ def test_only_the_settings_that_bar_the_index_are_named(
         collection.sql(f"ALTER DATABASE {collection.db} SET {name} = {value}")
     (finding,) = [finding for finding in collection.call()["findings"] if finding["check"] == "planner"]
     assert finding["message"] == f"The planner does not use index embedding_hnsw, because of {', '.join(named)}."
+
+
+def test_settings_of_the_login_are_nobody_elses(collection: Collection) -> None:
+    """Neither what is set for the role that looks makes good what the service's lacks, nor does it bar the service."""
+    asked: dict[str, Any] = {"login_user": "vector_login", "role": "vector_role", "recall": {"ef_search": 80}}
+
+    def missing() -> set[str]:
+        result = collection.call(**asked)
+        assert set(found(result)) <= {"role_settings"}
+        assert result["stats"]["planner_uses_index"] is True
+        assert all(client["works"] for client in result["stats"]["clients"].values())
+        return {finding["message"].split()[5] for finding in result["findings"] if finding["check"] == "role_settings"}
+
+    for name, value in (
+        ("hnsw.iterative_scan", "strict_order"),
+        ("plan_cache_mode", "force_custom_plan"),
+        ("enable_indexscan", "off"),
+        ("search_path", "nowhere"),
+    ):
+        collection.sql(f"ALTER ROLE vector_login SET {name} = {value}")
+    collection.sql(f"ALTER ROLE vector_login IN DATABASE {collection.db} SET hnsw.ef_search = 200")
+    assert missing() == {"hnsw.iterative_scan", "plan_cache_mode", "hnsw.ef_search"}
+    # What lies beneath is the database's, or the server's.
+    collection.sql(f"ALTER DATABASE {collection.db} SET hnsw.ef_search = 90")
+    collection.sql("ALTER SYSTEM SET plan_cache_mode = force_custom_plan")
+    try:
+        assert missing() == {"hnsw.iterative_scan"}
+    finally:
+        collection.sql("ALTER SYSTEM RESET plan_cache_mode")
+    assert missing() == {"hnsw.iterative_scan", "plan_cache_mode"}
+    collection.call("present", **asked)
+    assert missing() == set()
+
+
+def test_server_without_the_extension_says_so(collection: Collection) -> None:
+    container = collection.server.container
+    if not container:
+        pytest.skip("the files of a given server are not touched")
+    control = collection.sql("SELECT setting || '/extension/vector.control' FROM pg_config WHERE name = 'SHAREDIR'")[0][
+        0
+    ]
+    collection.sql("DROP EXTENSION vector CASCADE")
+    assert docker("exec", "-u", "root", container, "mv", control, f"{control}.away").returncode == 0
+    try:
+        for state in ("verified", "present"):
+            result = collection.call(state)
+            assert found(result) == {"extension": "error", "column": "error"}
+            assert result["findings"][0]["message"] == "The server has no extension vector to install."
+            assert result["queries"] == []
+    finally:
+        docker("exec", "-u", "root", container, "mv", f"{control}.away", control)
+
+
+def test_index_that_the_planner_may_not_use_yet(collection: Collection) -> None:
+    """Built while rows were there twice (HOT), it is not for snapshots of before: while one is held, no session uses it."""
+    holder = collection.server.connect(collection.db)
+    holder.autocommit = False
+    with holder.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+    collection.sql("UPDATE pg_index SET indcheckxmin = true WHERE indexrelid = 'embedding_hnsw'::regclass")
+    result = collection.call()
+    assert found(result) == {"planner": "error"}
+    (finding,) = [finding for finding in result["findings"] if finding["check"] == "planner"]
+    assert finding["message"] == "The planner cannot use index embedding_hnsw for the client's query."
+    holder.rollback()
+    holder.close()
+    assert found(collection.call()) == {}
+
+
+def test_row_that_names_nothing_that_is_there_is_one_row(collection: Collection) -> None:
+    collection.sql(f"ALTER TABLE {TABLE} DROP CONSTRAINT langchain_pg_embedding_document_id_fkey")
+    collection.sql(insert(", document_id", f"NULL, {NEW}, gen_random_uuid()"))
+    assert collection.call()["stats"]["orphans"] == 1
 
 
 @pytest.mark.parametrize("workers", [0, 2])

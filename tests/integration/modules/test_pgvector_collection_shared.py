@@ -53,6 +53,25 @@ def test_collection_that_the_sample_misses_is_not_empty(collection: Collection) 
     assert collection.sql("SELECT indexname FROM pg_indexes ORDER BY 1") == indexes
 
 
+def test_rows_of_a_small_collection_are_all_looked_at(collection: Collection) -> None:
+    """Of the table a share is read, in which none of them need be; they are found by their index."""
+    small_collection(collection, 20)
+    for number, change in enumerate(
+        ("embedding = NULL", "embedding = embedding - embedding", "custom_id = 'same'", "custom_id = 'same'")
+    ):
+        collection.sql(
+            f"UPDATE langchain_pg_embedding SET {change} WHERE id = (SELECT id FROM langchain_pg_embedding WHERE id LIKE 'small %%' "
+            f"ORDER BY id OFFSET {number} LIMIT 1)"
+        )
+    collection.sql("VACUUM ANALYZE langchain_pg_embedding")
+    arguments: dict[str, Any] = {"name": "small", "model": None, "thresholds": {"scan_rows": 100}}
+    result = collection.call(**arguments)
+    counts = {name: result["stats"][name] for name in ("rows", "null_embeddings", "zero_norm", "duplicates")}
+    assert counts == {"rows": 20, "null_embeddings": 1, "zero_norm": 1, "duplicates": 1}
+    assert result["stats"]["scanned_share"] < 1
+    assert not any("estimated" in finding["message"] for finding in result["findings"])
+
+
 def test_small_collection_among_large_ones(collection: Collection) -> None:
     """Few rows are rightly read exactly; where the planner is made to take the index, a filter leaves too few."""
     collection.sql("INSERT INTO langchain_pg_collection (name) VALUES ('small')")

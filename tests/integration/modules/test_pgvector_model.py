@@ -324,6 +324,33 @@ def test_vector_of_a_text_that_changed_before_it_was_written_is_not_taken(change
     assert change.sql("SELECT count(embedding_next_of) FROM langchain_pg_embedding") == [(0,)]
 
 
+def test_service_that_writes_both_vectors_may_insert_and_upsert_them(change: Change) -> None:
+    """A new row comes with its text, so nothing is compared; what is there under its id is, and keeps no text twice."""
+    change.to("prepared")
+    upsert = (
+        "INSERT INTO langchain_pg_embedding (id, collection_id, document, embedding, embedding_next, embedding_next_of) "
+        f"VALUES (%s, {MEMBER}, %s, array_fill(1, ARRAY[{DIMENSIONS}])::vector, array_fill(1, ARRAY[{WIDER}])::vector, %s) "
+        "ON CONFLICT (id) DO UPDATE SET document = EXCLUDED.document, embedding = EXCLUDED.embedding, "
+        "embedding_next = EXCLUDED.embedding_next, embedding_next_of = EXCLUDED.embedding_next_of"
+    )
+    kept = "SELECT count(embedding_next), count(embedding_next_of) FROM langchain_pg_embedding"
+    for row, text, told, left in (
+        ("new", "a text", "a text", (1, 1)),
+        ("new", "another", "another", (1, 0)),
+        ("1", "a text", "a text", (2, 0)),
+        ("1", "another", "a text", (1, 0)),
+    ):
+        change.sql(upsert, row, text, told)
+        assert change.sql(kept) == [left], (row, text, told)
+    assert (
+        "compared where a row is updated"
+        in change.sql(
+            "SELECT col_description('langchain_pg_embedding'::regclass, attnum) FROM pg_attribute "
+            "WHERE attrelid = 'langchain_pg_embedding'::regclass AND attname = 'embedding_next_of'"
+        )[0][0]
+    )
+
+
 def test_switch_refuses_what_would_harm_searches(change: Change) -> None:
     with pytest.raises(Failed, match="no column embedding_next to switch to: prepare it first"):
         change.to("switched")
@@ -751,8 +778,11 @@ def test_table_of_ones_own(change: Change) -> None:
     # Without a column of texts, the old vector says which row was embedded.
     change.server.sql(f"{fill}, {told} = '[1,2,3]'", db=change.db)
     assert change.to(type="halfvec", **arguments)["filled"] == 0
-    change.server.sql(f"{fill}, {told} = {quoted}::text", db=change.db)
-    assert change.to("filled", type="halfvec", **arguments)["stage"] == "filled"
+    # A command writes the names as it is given them.
+    fill = f"{fill}, {told} = {quoted}::text".replace(table, "$EMBEDDING_TABLE").replace(following, "$EMBEDDING_COLUMN")
+    run = "import os, psycopg2, sys; made = psycopg2.connect(''); made.cursor().execute(os.path.expandvars(sys.argv[1])); made.commit()"
+    command = [sys.executable, "-c", run, fill.replace(told, "$EMBEDDING_TEXT_COLUMN")]
+    assert change.to("filled", command=command, type="halfvec", **arguments)["stage"] == "filled"
     change.call("present", **{**arguments, "model": None, "dimensions": None, "column": f"{column}_next"})
     done = change.to("switched", type="halfvec", **arguments)
     assert done["stage"] == "switched"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg2
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._fingerprint import (
     differences,
@@ -22,8 +24,10 @@ DATABASE, ROLE = "amt_fingerprint", "amt_fingerprint_late"
 @pytest.fixture
 def database(server: Server) -> Iterator[str]:
     server.sql(f"CREATE DATABASE {DATABASE}")
-    server.sql("CREATE TABLE item (id int PRIMARY KEY, name text)", db=DATABASE)
+    # With a column that is called as whole rows are in a query.
+    server.sql("CREATE TABLE item (id int PRIMARY KEY, name text, t int)", db=DATABASE)
     server.sql("INSERT INTO item SELECT n, 'x' || n FROM generate_series(1, 1000) n", db=DATABASE)
+    server.sql("CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS items FROM item", db=DATABASE)
     yield DATABASE
     server.sql(f"DROP DATABASE {DATABASE} WITH (FORCE)")
     server.sql(f"DROP ROLE IF EXISTS {ROLE}")
@@ -47,6 +51,59 @@ def test_what_happens_after_the_moment_is_not_in_it(server: Server, database: st
         assert read_roles(session) == before
         assert read_database(session, 1 << 30, 5.0)["tables"]["public.item"]["rows"] == 1000
     assert read_roles(opened(database)) != before
+
+
+@pytest.mark.parametrize(
+    "statement", ["TRUNCATE item", "DROP TABLE item CASCADE", "VACUUM FULL item", "REFRESH MATERIALIZED VIEW counted"]
+)
+def test_what_would_take_the_rows_from_the_snapshot_waits(server: Server, database: str, statement: str) -> None:
+    """These do not care for the snapshots of others; who changes rows goes on."""
+    with moment(lambda name: Session(server.connect(name), name), [database], "amt_kept", "2s", 1) as found:
+        impatient = server.connect(database)
+        with impatient.cursor() as cursor:
+            cursor.execute("UPDATE item SET name = 'later'; SET lock_timeout = '50ms'")
+            with pytest.raises(psycopg2.errors.LockNotAvailable):
+                cursor.execute(statement)
+        impatient.close()
+        tables = read_database(found["sessions"][database], 1 << 30, 5.0)["tables"]
+        assert {name: table["rows"] for name, table in tables.items()} == {"public.counted": 1, "public.item": 1000}
+    server.sql(statement, db=database)
+
+
+def test_tables_are_locked_from_the_first_lock_on(server: Server, database: str) -> None:
+    """That a writer is waited for counts, since others wait as long; what it commits is in the snapshot.
+
+    One that comes meanwhile to empty a table, which waits for the first lock on it, is not waited for.
+    """
+    server.sql("CREATE TABLE tail AS SELECT 1 AS id", db=database)
+    writer = server.connect(database)
+    writer.autocommit = False
+    writer.cursor().execute("DELETE FROM item WHERE id = 1")
+    done = threading.Event()
+
+    def wait_for(mode: str) -> None:
+        while not server.sql("SELECT 1 FROM pg_locks WHERE mode = %s AND NOT granted", mode) and not done.is_set():
+            pass
+
+    def leave() -> None:
+        wait_for("ShareLock")
+        emptying.start()
+        wait_for("AccessExclusiveLock")
+        server.sql("SELECT pg_sleep(0.3)")
+        writer.commit()
+
+    emptying = threading.Thread(target=lambda: server.sql("TRUNCATE tail", db=database))
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    result = call(server, restore_point="amt_waited", lock_timeout="30s", attempts=1)
+    done.set()
+    leaving.join()
+    emptying.join()
+    writer.close()
+    assert result["moment"]["held_ms"] >= 300
+    tables = result["fingerprint"]["databases"][database]["tables"]
+    assert (tables["public.item"]["rows"], tables["public.tail"]["rows"]) == (999, 1)
+    assert server.sql("SELECT count(*) FROM tail", db=database) == [(0,)]
 
 
 def test_differences_are_named_and_the_order_of_rows_is_none(server: Server, database: str) -> None:

@@ -220,10 +220,13 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert "(diff)" in taken.text
     assert re.search(rf"Taking a backup of {NAME}: (\d+ % copied, )?under way for \d+ s\.", taken.text)
     assert "verified: restored in" in taken.text
-    first, *_others, last = stanza(backed)["backup"]
+    first, *_others, unverified, last = stanza(backed)["backup"]
     assert (last["type"], last["prior"]) == ("diff", first["label"])
     assert backed.play("restore_undo").code == 0
     assert users(backed) == []
+    # The newest one lies on the timeline that was left, and counts no more.
+    said = f"The newest backup that leads to what is served, {unverified['label']}, is not verified"
+    assert said in backed.play("status").text
     assert backed.play("restore_undo").code == 0
     assert users(backed) == ["after@example.com", "before@example.com"]
     refused = backed.play("restore_cleanup")
@@ -234,14 +237,27 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert backed.site().count("changed") == 0
 
 
-def test_time_between_two_transactions_gives_exactly_the_first(backed: Instance) -> None:
-    """Both are archived, and nothing but the time that the server had between them tells one from the other."""
+def test_time_between_two_transactions_gives_exactly_the_first(
+    backed: Instance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are archived, and nothing but the time that the server had between them tells one from the other.
+
+    Without a zone it is UTC, whatever the server's own zone is. While it is looked for, the copy reaches nothing.
+    """
     before = users(backed)
+    look = f"docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {NAME}-restore > {tmp_path}/copy"
+    workers = f"docker exec {NAME}-restore psql -U postgres -qAtc 'SHOW max_logical_replication_workers'"
+    monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", str(Path(__file__).parent / "callbacks"))
+    monkeypatch.setenv("AMT_AT_TASK", "Read every row of the copy")
+    monkeypatch.setenv("AMT_COMMAND", f"{look}; {workers} >> {tmp_path}/copy")
     backed.sql("BEGIN; INSERT INTO users (email, password_hash) VALUES ('first@example.com', 'h'); COMMIT", "authdb")
-    between = backed.sql("SELECT clock_timestamp()")
+    between = backed.sql("SELECT clock_timestamp() AT TIME ZONE 'UTC'")
     backed.sql("BEGIN; INSERT INTO users (email, password_hash) VALUES ('second@example.com', 'h'); COMMIT", "authdb")
-    said = restored(backed, "-e", f"restore_time='{between}'")
+    far = json.dumps({"postgres_instance_settings": {"TimeZone": "Asia/Tokyo"}})
+    said = restored(backed, "-e", f"restore_time='{between}'", "-e", far)
     assert f"to the time {between}" in said
+    assert (tmp_path / "copy").read_text().split() == ["none", "0"]
+    assert backed.sql("SHOW TimeZone") == "Asia/Tokyo"
     assert users(backed) == sorted([*before, "first@example.com"])
 
 

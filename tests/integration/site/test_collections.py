@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -9,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg2
 import pytest
+import yaml
 from instance import REPOSITORY, Instance
-from vector_clients import OTHER, insert_old_rows, serves_all
+from vector_clients import OTHER, insert_old_rows, serves_all, service_url
 
 INDEX = "langchain_pg_embedding_embedding_cosine_hnsw_idx"
 
@@ -28,6 +31,34 @@ def filled(guarded: Instance) -> Iterator[Instance]:
 
 def test_langchain_clients_are_served_beside_rows_that_were_there(filled: Instance) -> None:
     serves_all(filled)
+
+
+def test_service_has_the_settings_of_its_searches(filled: Instance) -> None:
+    with psycopg2.connect(f"{service_url(filled)}&hostaddr=127.0.0.1") as session, session.cursor() as cursor:
+        for setting, value in (("hnsw.iterative_scan", "strict_order"), ("plan_cache_mode", "force_custom_plan")):
+            cursor.execute(f"SHOW {setting}")
+            assert cursor.fetchall() == [(value,)]
+    session.close()
+
+
+def test_only_the_collection_that_is_out_of_order_is_named(filled: Instance) -> None:
+    """Two are declared for one table; what the second says of its model is not what the inventory says."""
+    defaults = yaml.safe_load((REPOSITORY / "roles/postgres_common/defaults/main.yml").read_text("utf-8"))
+    databases = defaults["postgres_databases"]
+    (admin,) = [database for database in databases if database["name"] == "admindb"]
+    (first,) = admin["collections"]
+    admin["collections"].append({**first, "name": OTHER})
+    says = {key: first[key] for key in ("model", "dimensions")} | {"distance": "cosine"}
+    filled.sql(
+        f"UPDATE langchain_pg_collection SET cmetadata = '{json.dumps({**says, 'model': 'bge-m3'})}' WHERE name = '{OTHER}'",
+        "admindb",
+    )
+    result = filled.play("verify", "--tags", "databases", postgres_databases=databases)
+    assert result.code != 0, result.output
+    assert (
+        f"{OTHER}: admindb, {OTHER} in langchain_pg_embedding: The collection's model is bge-m3, declared is {first['model']}. The remedies"
+        in result.text
+    ), result.output
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,15 @@ def insert_old_rows(instance: Instance, deployed: bool) -> None:
     instance.sql(statement, "admindb")
 
 
+def service_url(instance: Instance) -> str:
+    """The service's own connection file."""
+    file = instance.directory / "services" / "ai-micro-api-admin.env"
+    return file.read_text("utf-8").removeprefix("DATABASE_URL=").strip()
+
+
 def jobs(instance: Instance) -> list[dict[str, Any]]:
     """Each client on each collection, with the rows that it is to find, and on one that is not there yet."""
-    file = instance.directory / "services" / "ai-micro-api-admin.env"
-    url = file.read_text("utf-8").removeprefix("DATABASE_URL=").strip()
+    url = service_url(instance)
     assert "sslmode=verify-full" in url
     # hostaddr goes where host.docker.internal leads in a container; the name is still verified.
     common = {

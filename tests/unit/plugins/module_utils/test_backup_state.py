@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._backup_state import (
     Limits,
+    first_awaited,
     known,
     newest_verified,
     offsite_warnings,
@@ -25,6 +26,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     verdict,
     wal_words,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._schedule import Job
 
 NOW = 1_000_000
 LIMITS = Limits(max_age=86400, max_rpo=300)
@@ -53,6 +55,56 @@ def test_first_backup_that_a_schedule_will_take_is_no_concern() -> None:
     assert warnings([], {}, QUIET, NOW, LIMITS, awaited=True) == []
     assert "There is no backup:" in warnings([], {}, QUIET, NOW, LIMITS)[0]
     assert "is not verified" in warnings([backup("A")], {}, QUIET, NOW, LIMITS, awaited=True)[0]
+
+
+def test_first_backup_is_awaited_off_site_too_and_nothing_else_is_kept_quiet() -> None:
+    assert offsite_warnings([], "", 0, {}, NOW, LIMITS, awaited=True) == []
+    assert offsite_warnings([backup("A", 90000)], "", 0, {"A": {}}, NOW, LIMITS, awaited=True)
+    assert len(offsite_warnings([], "it does not answer.", 3, {}, NOW, LIMITS, awaited=True)) == 2
+
+
+def test_backup_that_leads_nowhere_counts_for_nothing() -> None:
+    """What was taken between a restore and its way back lies on a timeline that was left."""
+    backups = [backup("A", 90000), backup("B", 90000), backup("C")]
+    found = warnings(backups, {"A": {}, "C": {}}, QUIET, NOW, LIMITS, leads=backups[:2])
+    assert [line[:59] for line in found] == [
+        "The newest backup that leads to what is served is 25 h old:",
+        "The newest backup that leads to what is served, B, is not v",
+    ]
+    (none,) = offsite_warnings(backups, "", 0, {"C": {}}, NOW, LIMITS, leads=[])
+    assert none == "No backup off site leads to what is served: take one with site.yml --tags backup."
+
+
+RAN = {"began": NOW - 60, "ended": NOW, "status": 0}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "backups", "records", "awaited"),
+    [
+        ({"full": {}, "incr": {}, "check": RAN}, [], {}, True),
+        ({"logical": {}}, [], {}, True),
+        ({"check": {}, "drill": {}}, [], {}, False),
+        ({"full": {}}, [backup("A")], {}, False),
+        ({"full": {}, "incr": RAN}, [], {}, False),
+        ({"full": {}, "logical": RAN}, [], {}, False),
+        ({"full": {}}, [], {"A": {}}, False),
+    ],
+    ids=[
+        "none ran yet",
+        "dumps come with a backup",
+        "nothing takes one",
+        "there is one",
+        "one ran, so they are lost",
+        "dumps ran",
+        "one was verified, by hand",
+    ],
+)
+def test_only_the_very_first_backup_is_awaited(
+    jobs: dict[str, dict[str, Any]], backups: list[Backup], records: dict[str, Any], awaited: bool
+) -> None:
+    """A repository that was emptied has none either."""
+    found = [Job(name, "0 1 * * *", 0, 0.0, run) for name, run in jobs.items()]
+    assert first_awaited(backups, records, found) is awaited
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,46 @@ def test_wal_since_the_newest_backup_is_whole(there: list[int], missing: list[in
     assert broken_off([], "15-1", {wal(file) for file in there}) == []
 
 
+LEFT = [backup("A", 7, 9, ended_at=9 * 16 * MB + 1), backup("B", 14, 15, timeline=2, ended_at=15 * 16 * MB + 1)]
+# Timeline 2 branched off 1 in its file 12.
+BRANCH = {1: 12 * 16 * MB + 0x100}
+
+
+@pytest.mark.parametrize(
+    ("served", "parents", "on_1", "on_2", "missing"),
+    [
+        (1, {}, (9, 12), (14, 15, 17), [wal(10), wal(11)]),
+        (1, {}, (9, 10), (14, 15, 17), []),
+        (2, BRANCH, (9, 12), (14, 15, 17), [wal(16, 2)]),
+        (0, {}, (9, 12), (14, 15, 17), [wal(16, 2)]),
+        (3, {}, (9, 12), (14, 15, 17), []),
+    ],
+    ids=["the older is served again", "and is whole", "the newer", "not known", "none leads there"],
+)
+def test_wal_since_the_newest_backup_that_leads_to_what_is_served(
+    served: int, parents: dict[int, int], on_1: tuple[int, ...], on_2: tuple[int, ...], missing: list[str]
+) -> None:
+    """A restore that was undone has left backups that count no more."""
+    whole = {wal(file) for file in on_1} | {wal(file, 2) for file in on_2}
+    assert broken_off(LEFT, "15-1", whole, served, parents) == missing
+
+
+@pytest.mark.parametrize(
+    ("on_1", "on_2", "missing"),
+    [
+        ((9, 10, 11), (12, 13), []),
+        ((9, 10, 11, 20), (12,), []),
+        ((9, 11), (13,), [wal(10), wal(12, 2)]),
+        ((9, 10, 11), (), []),
+    ],
+    ids=["whole", "what was left since counts no more", "both lack one", "nothing there yet"],
+)
+def test_wal_leads_over_to_the_next_timeline(on_1: tuple[int, ...], on_2: tuple[int, ...], missing: list[str]) -> None:
+    """A restore was not followed by a backup yet; the file in which it branched off is whole on the next timeline alone."""
+    whole = {wal(file) for file in on_1} | {wal(file, 2) for file in on_2}
+    assert broken_off(LEFT[:1], "15-1", whole, 2, BRANCH) == missing
+
+
 def test_what_is_listed_and_logged_is_read() -> None:
     listing = f"{wal(4)[:16]}/{wal(4)}-{HASH}.zst\n{wal(5)[:16]}/{wal(5)}-{HASH}\n{wal(4)}.00000028.backup\n00000002.history\n"
     assert read_listing(listing) == {wal(4), wal(5)}
