@@ -18,9 +18,11 @@ from typing import Any, NamedTuple, Optional
 NO_STANZA = (1, 3)
 NO_BACKUP = 2
 _ERROR = re.compile(r"ERROR: \[(\d+)\]: (.*)")
+_DAMAGED = "a file is damaged: run verify.yml --tags backup, and restores pass over the backups that it finds damaged"
 _REMEDIES: Mapping[int, str] = {
     27: "start the container",
     28: "another cluster's backups are in the repository",
+    29: _DAMAGED,
     39: "look at the repository's directory, its owner and the space left",
     41: "look at the repository's directory, its owner and the space left",
     50: "another backup of this instance runs: wait for its end",
@@ -29,7 +31,8 @@ _REMEDIES: Mapping[int, str] = {
     64: "look at the space left where that file lies",
     75: "give another restore_time, or the label of a backup (restore_set)",
     82: "WAL does not reach the repository: docker logs shows what archive_command says",
-    95: "postgres_backup_passphrase is not the one that the repository was made with",
+    # Of a file that was cut short too.
+    95: f"postgres_backup_passphrase is not the one that the repository was made with, or {_DAMAGED}",
 }
 
 

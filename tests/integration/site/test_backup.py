@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,21 +148,37 @@ def test_wrong_passphrase_is_named(backed: Instance) -> None:
     assert backed.snapshot() == before
 
 
-def test_damaged_backup_is_not_restored_and_the_server_goes_on(backed: Instance) -> None:
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes(byte ^ 0xFF for byte in content[middle : middle + 4096]) + content[middle + 4096 :]
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("damaged", [flipped, truncated])
+def test_damaged_backup_is_not_restored_and_the_server_goes_on(
+    backed: Instance, damaged: Callable[[bytes], bytes]
+) -> None:
     started = backed.inspect()["State"]["StartedAt"]
     directory = backed.repository / "pgbackrest" / "backup" / NAME
     files = [path for path in directory.rglob("bundle/*") if path.is_file()]
     whole = {path: path.read_bytes() for path in files}
     for path, content in whole.items():
-        middle = len(content) // 2
-        path.write_bytes(
-            content[:middle] + bytes(byte ^ 0xFF for byte in content[middle : middle + 4096]) + content[middle + 4096 :]
-        )
+        path.write_bytes(damaged(content))
     refused = backed.play("restore", "-e", f"confirm_restore={NAME}")
+    checked = backed.play("verify", "--tags", "backup")
     for path, content in whole.items():
         path.write_bytes(content)
+    # The next check would find it mended.
+    (backed.repository / "catalog" / "damaged.json").unlink()
     assert refused.code != 0
     assert "Nothing was restored, and the server is as it was" in refused.text
+    assert "a file is damaged: run verify.yml --tags backup" in refused.text
+    assert (
+        f"The backup {stanza(backed)['backup'][0]['label']} is damaged and counts no more: take a full" in checked.text
+    )
     assert backed.inspect()["State"]["StartedAt"] == started
     assert kept(backed) == []
 
@@ -188,6 +204,8 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert users(backed) == []
     said = restored(backed, "-e", "restore_point=accident")
     assert f"What was served before is in the volume {kept(backed)[0]}" in said
+    # What has looked for damage is gone again.
+    assert backed.sql("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", "authdb") == "0"
     assert users(backed) == ["before@example.com"]
     assert backed.site().count("changed") == 0
     assert len(kept(backed)) == 1

@@ -85,6 +85,16 @@ def test_backup_goes_off_site_too_and_is_verified_there(backed: Instance) -> Non
     assert backed.site().count("changed") == 0
 
 
+def test_wrong_passphrase_off_site_is_named(backed: Instance, store: ObjectStore) -> None:
+    before = backed.snapshot()
+    refused = backed.refused("-vvv", "--diff", postgres_backup_offsite_passphrase="Another-Passphrase-7")
+    said = f"postgres_backup_offsite_passphrase does not open the off-site repository s3://{store.bucket}/{NAME}"
+    assert said in refused.text
+    secrets = ("Another-Passphrase-7", PASSPHRASE, *SECRETS.values())
+    assert [secret for secret in secrets if secret in refused.output] == []
+    assert backed.snapshot() == before
+
+
 def test_damage_off_site_is_found_by_the_check(backed: Instance) -> None:
     """One bit has changed where nobody on this host sees it."""
     label = offsite(backed)["backup"][-1]["label"]

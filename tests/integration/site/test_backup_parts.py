@@ -192,6 +192,9 @@ def test_copy_with_a_damaged_index_is_no_verified_backup(backed: Instance) -> No
     backed.sql(ready.format("false"), "undeclared")
     backed.sql("INSERT INTO item VALUES (2)", "undeclared")
     backed.sql(ready.format("true"), "undeclared")
+    refused = backed.play("restore", "-e", f"confirm_restore={NAME}")
+    assert refused.code != 0
+    assert re.search("Nothing was restored, and the server is as it was: .* pg_amcheck found damage", refused.text)
     red = backed.play("backup")
     backed.sql("DROP TABLE item", "undeclared")
     label = backups(backed)[-1]["label"]
@@ -316,10 +319,18 @@ def test_one_database_comes_back_and_goes_again(backed: Instance) -> None:
     assert databases(backed) == ["authdb", kept]
     assert backed.site().count("changed") == 0
     assert backed.play("verify").code == 0
-    assert backed.play("restore_undo", "-e", "restore_database=authdb").code == 0
+    backed.sql("REVOKE SELECT ON users FROM auth_service", "authdb")
+    gone = backed.play("restore_undo", "-e", "restore_database=authdb")
+    assert gone.code == 0, gone.output
+    assert (
+        "WARNING: authdb has the privileges of its time, until site.yml brings schema and privileges in order"
+        in gone.text
+    )
     assert backed.sql("SELECT to_regclass('public.users') IS NULL", "authdb") == "t"
     assert backed.play("restore_undo", "-e", "restore_database=authdb").code == 0
     assert users(backed) == before
+    # With the privileges that are declared, which it did not have when it was closed.
+    assert reads_as_service(backed) == "4"
     assert copies(backed) == []
 
 
@@ -401,13 +412,21 @@ def test_what_cannot_be_restored_leaves_everything_as_it_was(backed: Instance) -
 
 @THOROUGH
 def test_restore_to_the_end_of_one_backup(backed: Instance) -> None:
-    """The whole instance, as it was when the backup ended."""
+    """The whole instance, as it was when the backup ended, though nothing is archived any more; the latest is not restored then."""
     label = dumps(backed)[0].name
-    restored(backed, "-e", f"restore_set={label}")
+    backed.sql("ALTER SYSTEM SET archive_command = '/bin/false'")
+    backed.sql("SELECT pg_reload_conf()")
+    refused = backed.play("restore", "-e", f"confirm_restore={NAME}", "-e", "postgres_backup_timeout=3")
+    assert refused.code != 0
+    assert re.search("The WAL file .* To restore without what is not archived, give restore_time", refused.text)
+    said = restored(backed, "-e", f"restore_set={label}", "-e", "postgres_backup_timeout=20")
+    assert "WARNING: what was written last cannot be restored: The WAL file" in said
     assert users(backed) == ["ann@example.com", "bob@example.com", "cat@example.com"]
     assert reads_as_service(backed) == "3"
     assert backed.play("restore_undo").code == 0
     assert len(users(backed)) == 4
+    backed.sql("ALTER SYSTEM RESET archive_command")
+    backed.sql("SELECT pg_reload_conf()")
     assert backed.play("restore_cleanup", "-e", f"confirm_restore_cleanup={NAME}").code == 0
 
 

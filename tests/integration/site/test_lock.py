@@ -47,7 +47,7 @@ def first(instance: Instance, tmp_path: Path) -> Iterator[subprocess.Popen[bytes
     lock.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("playbook", ["site", "start", "stop", "restart", "down", "destroy"])
+@pytest.mark.parametrize("playbook", ["site", "start", "stop", "restart", "down", "destroy", "backup"])
 def test_second_run_is_refused_with_time_and_process_of_the_first(
     instance: Instance, first: subprocess.Popen[bytes], playbook: str
 ) -> None:
