@@ -32,9 +32,20 @@ ALIKE = (
     *("checkpoint_timeout", "checkpoint_completion_target", "max_parallel_maintenance_workers", "wal_compression"),
 )
 # Shares of the size, by bytes for each row with its indexes: logs and texts, and vectors of which half is their HNSW index.
-LOG_BYTES, DOCUMENT_BYTES, VECTOR_BYTES = 420, 1120, 9300
-WORDS = "ARRAY['the','user','request','failed','token','login','document','page','index','search','timeout','database','cache','model','answer','query']"
-TEXT = "(SELECT string_agg(({words})[1 + (random() * 15)::int], ' ') || ' ' || md5(random()::text) FROM generate_series(1, {count}) WHERE i > 0)"
+LOG_BYTES, DOCUMENT_BYTES, VECTOR_BYTES = 360, 830, 9300
+# Texts are made of these many paragraphs of 25 words, more than what gzip looks back over.
+PARAGRAPHS = 4000
+TEXTS = """
+CREATE TEMPORARY TABLE paragraph AS
+SELECT n, (SELECT string_agg((ARRAY['the','user','request','failed','token','login','document','page','index','search','timeout','database','cache',
+                                    'model','answer','query'])[1 + (random() * 15)::int], ' ') FROM generate_series(1, 25) WHERE n >= 0) AS words
+FROM generate_series(0, {paragraphs} - 1) AS n;
+ALTER TABLE paragraph ADD PRIMARY KEY (n);
+ANALYZE paragraph;
+"""
+LOG_TEXT = "(SELECT words || ' ' || md5(i::text) FROM paragraph WHERE n = i::bigint * 7919 % {paragraphs})"
+DOCUMENT_TEXT = """(SELECT string_agg(words, ' ') || ' ' || md5(i::text) FROM paragraph
+                   WHERE n = ANY (ARRAY(SELECT (i::bigint * 7919 + k * 331) % {paragraphs} FROM generate_series(1, 12) AS k)))"""
 FILL = {
     "authdb": """
 INSERT INTO users (email, password_hash) SELECT 'user' || i || '@example.com', '$2b$12$' || md5(i::text) || md5((-i)::text)
@@ -43,7 +54,8 @@ FROM generate_series(1, {users}) AS i
     "apidb": """
 INSERT INTO profiles (user_id, name, address) SELECT uuid_generate_v4(), 'User ' || i, md5(i::text) FROM generate_series(1, {users}) AS i
 """,
-    "admindb": """
+    "admindb": TEXTS
+    + """
 INSERT INTO system_logs (service_name, level, message, log_metadata)
 SELECT 'ai-micro-api-' || (ARRAY['auth','user','admin'])[1 + i % 3], (ARRAY['INFO','WARNING','ERROR'])[1 + i % 3], {log_text},
        json_build_object('request', md5(i::text), 'ms', i % 900) FROM generate_series(1, {logs}) AS i;
@@ -55,6 +67,10 @@ SELECT (SELECT uuid FROM langchain_pg_collection LIMIT 1),
 FROM generate_series(1, {vectors}) AS i
 """,
 }
+VECTOR_INDEX = """
+SELECT i.indexrelid::regclass FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam AND am.amname = 'hnsw'
+WHERE i.indrelid = 'langchain_pg_embedding'::regclass
+"""
 CHANGE = """
 INSERT INTO system_logs (service_name, level, message) SELECT 'ai-micro-api-auth', 'INFO', md5(i::text) FROM generate_series(1, {rows}) AS i
 """
@@ -92,7 +108,7 @@ def play(instance: Instance, playbook: str, *arguments: str) -> PlaybookResult:
 
 
 def fill(instance: Instance, size_mb: int) -> int:
-    """Fill the databases to about a size; give the bytes that they have then."""
+    """Fill the databases to about a size, with the index that site.yml builds; give the bytes that they have then."""
     size = size_mb * 1024**2
     counts = {
         "users": max(size // 40000, 100),
@@ -101,12 +117,15 @@ def fill(instance: Instance, size_mb: int) -> int:
         "vectors": int(size * 0.25) // VECTOR_BYTES,
     }
     texts = {
-        "log_text": TEXT.format(words=WORDS, count=25),
-        "document_text": TEXT.format(words=WORDS, count=300),
+        name: text.format(paragraphs=PARAGRAPHS)
+        for name, text in (("log_text", LOG_TEXT), ("document_text", DOCUMENT_TEXT))
     }
+    # Built again afterwards, with the memory that it takes.
+    psql(instance.name, f"DROP INDEX {psql(instance.name, VECTOR_INDEX, 'admindb')}", "admindb")
     for database, statements in FILL.items():
-        psql(instance.name, statements.format(**counts, **texts), database)
+        psql(instance.name, statements.format(paragraphs=PARAGRAPHS, **counts, **texts), database)
         psql(instance.name, "VACUUM ANALYZE", database)
+    instance.site()
     psql(instance.name, "CHECKPOINT")
     return int(psql(instance.name, "SELECT sum(pg_database_size(datname)) FROM pg_database"))
 
@@ -174,7 +193,6 @@ def measure_times(runs: int, size_mb: int, label: str) -> bool:
         try:
             instance.site()
             size = fill(instance, size_mb)
-            instance.site()
             settings = {key: psql(instance.name, f"SHOW {key}") for key in ALIKE}
             for _ in range(runs):
                 sizes = measure_turn(instance, folder, clock, settings, max(size_mb * 10, 100))
