@@ -248,7 +248,7 @@ def test_time_between_two_transactions_gives_exactly_the_first(
     look = f"docker inspect -f '{{{{.HostConfig.NetworkMode}}}}' {NAME}-restore > {tmp_path}/copy"
     workers = f"docker exec {NAME}-restore psql -U postgres -qAtc 'SHOW max_logical_replication_workers'"
     monkeypatch.setenv("ANSIBLE_CALLBACK_PLUGINS", str(Path(__file__).parent / "callbacks"))
-    monkeypatch.setenv("AMT_AT_TASK", "Read every row of the copy")
+    monkeypatch.setenv("AMT_AT_TASK", "Read the rows of the copy")
     monkeypatch.setenv("AMT_COMMAND", f"{look}; {workers} >> {tmp_path}/copy")
     backed.sql("BEGIN; INSERT INTO users (email, password_hash) VALUES ('first@example.com', 'h'); COMMIT", "authdb")
     between = backed.sql("SELECT clock_timestamp() AT TIME ZONE 'UTC'")
