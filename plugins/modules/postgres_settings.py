@@ -92,7 +92,9 @@ pending_restart:
   elements: str
   sample: [shared_buffers]
 loaded:
-  description: Whether the server has read its configuration and certificates since they were written; null where the login may not look at files.
+  description:
+    - Whether the server has read its configuration and certificates since they were written; null where the login may not look at files.
+    - PostgreSQL tells in whole seconds when a file was written, so one that was written within the second of the last reload passes for read.
   returned: success
   type: bool
   sample: true
