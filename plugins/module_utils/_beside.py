@@ -22,7 +22,11 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._fingerprint imp
     table_of,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._host import free_bytes
-from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DEFAULT_OPTIONS, MARGIN, build_memory
+from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import (
+    DEFAULT_OPTIONS,
+    build_memory,
+    memory_to_build,
+)
 from ansible_collections.ai_micro.postgres.plugins.module_utils._room import shortage
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema import deparse
 from ansible_collections.ai_micro.postgres.plugins.module_utils._schema.catalog import settle, take_snapshot
@@ -81,10 +85,8 @@ def building(server: Session, source: Session) -> list[str]:
         default=0,
     )
     (has,) = server.query(MEMORY_SQL)
-    memory = min(int(needed * MARGIN), has["cache"] // 2) // 1024
-    if needed <= has["configured"] or memory * 1024 <= has["configured"]:
-        return []
-    return ["env", f"PGOPTIONS=-c maintenance_work_mem={memory}kB"]
+    memory = memory_to_build(needed, has["configured"], has["cache"])
+    return ["env", f"PGOPTIONS=-c maintenance_work_mem={memory // 1024}kB"] if memory > has["configured"] else []
 
 
 def drop(server: Session, name: str) -> None:

@@ -15,8 +15,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_decl
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_indexes import Target
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Look
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import (
-    MARGIN,
     build_memory,
+    memory_to_build,
     parallel_build_is_unsafe,
 )
 
@@ -41,7 +41,7 @@ class Budget(NamedTuple):
 
 
 def budget(look: Look, wanted: Target, rows: int, thresholds: Thresholds, shm_size: Optional[int]) -> Budget:
-    """As much memory as is needed, but not more than half of what effective_cache_size says the machine has.
+    """As much memory as is needed, within bounds.
 
     Workers of a parallel build share their memory in /dev/shm; where it is too small for that, or where the version's
     parallel build is flawed, the build is serial, in memory of its own.
@@ -50,9 +50,8 @@ def budget(look: Look, wanted: Target, rows: int, thresholds: Thresholds, shm_si
     configured = int(server["maintenance_work_mem"])
     needed = build_memory(rows, wanted.dimensions, wanted.method, wanted.kind, dict(wanted.options))
     most = thresholds.build_memory_mb
-    ceiling = most * MEBIBYTE if most is not None else int(server["effective_cache_size"]) // 2
-    asked = mebibytes(int(needed * MARGIN)) * MEBIBYTE
-    memory = configured if needed <= configured else max(configured, min(asked, ceiling))
+    cache = int(server["effective_cache_size"])
+    memory = memory_to_build(needed, configured, cache, None if most is None else most * MEBIBYTE)
     workers = int(server["parallel_workers"])
     if wanted.method == "hnsw" and parallel_build_is_unsafe(server["available"] or ""):
         workers = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 
 class Flaw(NamedTuple):
@@ -103,3 +103,12 @@ def build_memory(rows: int, dimensions: int, method: str, kind: str, options: Ma
         # The sample, the centres twice, and Elkan's bounds between samples and centres.
         return sample * (width + 4 * lists) + 2 * lists * width + 4 * lists * lists
     return 0
+
+
+def memory_to_build(needed: int, configured: int, cache: int, most: Optional[int] = None) -> int:
+    """Bytes of maintenance_work_mem for a build: as many as it needs, but not more than half of effective_cache_size (or C(most)), nor less than configured."""
+    if needed <= configured:
+        return configured
+    mebibyte = 1024 * 1024
+    asked = -(-int(needed * MARGIN) // mebibyte) * mebibyte
+    return max(configured, min(asked, cache // 2 if most is None else most))
