@@ -163,6 +163,8 @@ def measure_turn(instance: Instance, folder: Path, clock: Clock, settings: dict[
     psql(name, CHANGE.format(rows=rows), "admindb")
     clock.time("incremental backup", lambda: inside(name, *pgbackrest, "--type=incr", "backup"))
     sizes = {"dump": dump.stat().st_size, "full": full, "incremental": size_of(repository) - before - full}
+    # What an operator runs: the incremental backup, restored beside, looked at by pg_amcheck and compared with the source.
+    clock.time("backup.yml, verified", lambda: play(instance, "backup"))
 
     confirmed = ("-e", f"confirm_restore={name}")
     clock.time("restore.yml", lambda: play(instance, "restore", *confirmed))
