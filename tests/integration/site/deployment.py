@@ -10,15 +10,31 @@ from typing import Any
 
 from instance import Instance, run
 
+DEPLOYED = Path(__file__).parent / "deployed"
 PASSWORD = "old-Canary"
 DATABASES = ("authdb", "apidb", "admindb")
 
 
+def plain_image(image: str, name: str) -> None:
+    """Make an image of what another one holds, without its labels and with an entrypoint as plain as the deployed one."""
+    files = f"{name}-files"
+    made = run("docker", "create", image).stdout.strip()
+    try:
+        run("bash", "-o", "pipefail", "-c", f"docker export {made} | docker import - {files}")
+    finally:
+        run("docker", "rm", made)
+    try:
+        run("docker", "build", "--quiet", f"--build-arg=FILES={files}", f"--tag={name}", str(DEPLOYED))
+    finally:
+        run("docker", "rmi", "--no-prune", files)
+
+
 @dataclass
 class Deployment:
-    """A container and a network with docker compose's labels and names, on the instance's volume."""
+    """A container and a network with docker compose's labels and names, on the instance's volume, of another image than the instance's."""
 
     instance: Instance
+    image: str
 
     @property
     def network(self) -> str:
@@ -48,14 +64,13 @@ class Deployment:
             "--label=com.docker.compose.volume=postgres_data",
             self.instance.volume,
         )
-        script = Path(__file__).parent / "deployed" / "init.sql"
         run(
             *("docker", "run", "--detach", f"--name={name}", *self.labels, "--restart=unless-stopped"),
             *(f"--network={self.network}", "--network-alias=postgres", f"--publish={self.instance.port}:5432"),
             *("--env=POSTGRES_USER=postgres", f"--env=POSTGRES_PASSWORD={PASSWORD}"),
             f"--volume={self.instance.volume}:/var/lib/postgresql/data",
-            f"--volume={script}:/docker-entrypoint-initdb.d/init.sql:ro",
-            *(self.instance.image, "postgres", *server),
+            f"--volume={DEPLOYED / 'init.sql'}:/docker-entrypoint-initdb.d/init.sql:ro",
+            *(self.image, "postgres", *server),
         )
         self.wait()
 

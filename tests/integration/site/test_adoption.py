@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployment import PASSWORD, Deployment
+from deployment import PASSWORD, Deployment, plain_image
 from instance import SECRETS, SUFFIX, Instance, run
 from matrix import deviations
 from rotation import clients, come_in, passwords, wait_for
@@ -41,11 +41,20 @@ COMMANDS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def deployed(image: str) -> Iterator[str]:
+    """Give the name of the image that was deployed."""
+    name = f"{NAME}-deployed"
+    plain_image(image, name)
+    yield name
+    run("docker", "rmi", name)
+
+
 @pytest.fixture
-def deployment(image: str, tmp_path: Path) -> Iterator[Deployment]:
+def deployment(image: str, deployed: str, tmp_path: Path) -> Iterator[Deployment]:
     """Give the names of a deployment of which nothing is there yet."""
     variables = {"postgres_common_network": f"{NAME}-network"}
-    made = Deployment(Instance(NAME, 25447, tmp_path, image, variables))
+    made = Deployment(Instance(NAME, 25447, tmp_path, image, variables), deployed)
     made.remove()
     yield made
     made.remove()
