@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,10 @@ from tests.hosts.run import Run
 RELEASES = {"a": "bookworm", "b": "trixie"}
 NAME = "ai-micro-postgres"
 HAND_OVER = "tests/hosts/hand_over.yml"
+PATIENCE = 60
+COLLATION = (
+    "SELECT collversion, pg_collation_actual_version(oid) = collversion FROM pg_collation WHERE collname = 'en_US.utf8'"
+)
 HOLD = "import socket, time; kept = socket.create_server(('127.0.0.1', 6543)); time.sleep(3600)"
 
 
@@ -169,3 +175,68 @@ def test_split_inventory_gives_each_database_an_instance(fleet: Fleet, provision
     assert fleet.sql(places["admindb"][0], built, "admindb", container=f"{NAME}-admindb") == "hnsw"
     assert {name: started(fleet, name) for name in RELEASES} == before
     unchanged(fleet.play("site.yml", provisioned))
+
+
+def test_lost_host_comes_back_on_another_one_of_another_release(fleet: Fleet, provisioned: Path) -> None:
+    """By the steps of the role's README: another address in the inventory, the repository in its place, restore.yml, a full backup."""
+    name = f"{NAME}-moved"
+    shared = {
+        "postgres_common_name": name,
+        "postgres_common_port": 5451,
+        "postgres_common_network": name,
+        "postgres_backup_enabled": True,
+        # The schedule's own runs, should one be due.
+        "postgres_common_lock_wait": 600,
+    }
+
+    def inventory(host: str) -> Path:
+        return fleet.inventory("staging", {"db": fleet.connection(host)}, **shared)
+
+    def sql(host: str, statement: str, database: str = "authdb") -> str:
+        return fleet.sql(host, statement, database, container=name)
+
+    def play(playbook: str, where: Path, *arguments: str) -> Run:
+        run = fleet.play(playbook, where, *arguments)
+        assert run.code == 0, run.report()
+        return run
+
+    before = {host: started(fleet, host) for host in RELEASES}
+    play("site.yml", inventory("a"))
+    sql("a", "INSERT INTO users (email, password_hash) VALUES ('backed-up@example.org', '-')")
+    play("playbooks/backup.yml", inventory("a"))
+    sql("a", "INSERT INTO users (email, password_hash) VALUES ('archived@example.org', '-')")
+    segment = sql("a", "SELECT pg_walfile_name(pg_switch_wal())")
+    end = time.monotonic() + PATIENCE
+    while sql("a", f"SELECT coalesce(last_archived_wal, '') >= '{segment}' FROM pg_stat_archiver") != "t":
+        assert time.monotonic() < end, f"{segment} was not archived"
+        time.sleep(0.2)
+    sorted_by = sql("a", COLLATION)
+    fleet.hosts["a"].exec("docker", "kill", name)
+
+    authority = fleet.hosts["a"].shell(f"cat /etc/{name}/tls/ca.crt")
+    for directory, carried in (("/var/backups", name), (f"/etc/{name}", "ca")):
+        fleet.hosts["b"].exec("mkdir", "-p", directory)
+        give, take = (
+            f"docker exec -i {fleet.hosts[host].name} tar --numeric-owner -C {directory}" for host in RELEASES
+        )
+        carry = ["sh", "-c", f"{give} -cpf - {carried} | {take} -xpf -"]
+        copied = subprocess.run(carry, check=False, capture_output=True)
+        assert (copied.returncode, copied.stderr) == (0, b"")
+    play("playbooks/restore.yml", inventory("b"), "-e", f"confirm_restore={name}")
+    assert sql("b", "SELECT email FROM users ORDER BY email").split() == [
+        "archived@example.org",
+        "backed-up@example.org",
+    ]
+    # The image holds what sorts text, so another release of the host does not matter.
+    assert sql("b", COLLATION) == sorted_by
+    # A client that knows the lost host's certificate authority goes on.
+    fleet.hosts["b"].exec("tee", "/root/ca.crt", stdin=authority)
+    client = "host=localhost port=5451 dbname=authdb user=auth_service sslmode=verify-full sslrootcert=/root/ca.crt"
+    login = ("psql", client, "-XAtc", "SELECT count(*) FROM users")
+    answer = fleet.hosts["b"].exec(*login, environment={"PGPASSWORD": SECRETS["auth_service"]})
+    assert answer.stdout.strip() == "2"
+    unchanged(fleet.play("site.yml", inventory("b")))
+    play("playbooks/backup.yml", inventory("b"), "-e", "backup_type=full")
+    play("playbooks/verify.yml", inventory("b"))
+    unchanged(fleet.play("site.yml", inventory("b")))
+    assert {host: started(fleet, host) for host in RELEASES} == before

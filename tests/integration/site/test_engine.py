@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _lock
 from instance import REPOSITORY, SECRETS, SUFFIX, PlaybookResult, run
 
 sys.path.insert(0, str(REPOSITORY))
@@ -18,6 +21,7 @@ from tests.hosts.host import privilege_options
 from tests.hosts.host_image import build, image_name
 
 NAME = f"amh-plain{SUFFIX}"
+PATIENCE = 60
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +74,16 @@ def inside(*command: str, check: bool = True) -> str:
 
 
 def test_engine_without_a_service_manager(plain_host: str, tmp_path: Path) -> None:
-    first = engine(tmp_path)
-    assert first.code == 0, first.output
+    # Two controllers at once, for two instances of the host: one of them has all the work.
+    names = ("one", "two")
+    for name in names:
+        (tmp_path / name).mkdir()
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda name: engine(tmp_path / name, postgres_common_name=name), names))
+    assert [run.code for run in runs] == [0, 0], runs[0].output + runs[1].output
+    idle, first = sorted(runs, key=lambda run: run.count("changed"))
+    assert (idle.count("changed"), first.count("changed") > 0) == (0, True)
+    assert "Waiting for another run: process " in idle.text
     assert inside("docker", "info", "-f", "{{.ServerVersion}}").strip()
     pid = inside("cat", "/run/docker.pid")
     second = engine(tmp_path)
@@ -111,6 +123,45 @@ def test_daemon_json_is_merged_and_never_overwritten(plain_host: str, tmp_path: 
     assert refused.code != 0
     assert "/etc/docker/daemon.json is not valid JSON" in refused.text
     assert inside("cat", "/etc/docker/daemon.json") == '{"debug": tru\n'
+    inside("rm", "/etc/docker/daemon.json")
+
+
+def test_another_run_that_changes_the_engine_is_waited_for(plain_host: str, tmp_path: Path) -> None:
+    """What it has done meanwhile is not done again, and one that was killed keeps nobody out."""
+    assert engine(tmp_path).code == 0
+    lock = "/run/ai_micro.postgres/.host.lock"
+    config = {"docker_engine_daemon_config": {"max-concurrent-downloads": 5}}
+    with subprocess.Popen(["sleep", "600"]) as other:
+        holder = {
+            "id": "0badcafe",
+            "controller": "elsewhere",
+            "realm": _lock.realm(),
+            "user": "deploy",
+            "process": other.pid,
+            "process_started": _lock.process_started(other.pid),
+            "started": "2026-11-24T03:08:03+00:00",
+        }
+        inside("sh", "-c", f"rm -f {lock}.guard && echo '{json.dumps(holder)}' > {lock}")
+        refused = engine(tmp_path, postgres_common_host_lock_wait=0, **config)
+        assert refused.code != 0
+        words = f"changing this: process {other.pid} of deploy on elsewhere, begun 2026-11-24 03:08:03 UTC"
+        assert words in refused.text
+        assert json.loads(inside("cat", lock)) == holder
+        inside("rm", f"{lock}.guard")
+        with ThreadPoolExecutor() as pool:
+            waiting = pool.submit(engine, tmp_path, **config)
+            end = time.monotonic() + PATIENCE
+            while not inside("find", f"{lock}.guard", check=False):
+                assert time.monotonic() < end, "the run never looked at the lock"
+                time.sleep(0.2)
+            inside("sh", "-c", f"echo '{json.dumps(config['docker_engine_daemon_config'])}' > /etc/docker/daemon.json")
+            other.kill()
+            other.wait()
+            result = waiting.result()
+    assert result.code == 0, result.output
+    assert f"A lock left by process {other.pid} of deploy" in result.text
+    assert result.count("changed") == 0
+    assert not inside("find", lock, check=False)
     inside("rm", "/etc/docker/daemon.json")
 
 
