@@ -78,10 +78,13 @@ def command(container: str, stanza: str, config: str, *words: str) -> list[str]:
     return ["docker", "exec", "--user", "999:999", container, "pgbackrest", *options, f"--stanza={stanza}", *words]
 
 
-def apart(
-    image: str, configuration: str, repository: str, hosts: Mapping[str, str], config: str, stanza: str
+def beside(
+    image: str, configuration: str, repository: str, hosts: Mapping[str, str], *options: str, entrypoint: str
 ) -> list[str]:
-    """Give the words that call pgBackRest in a container of its own, which has no cluster, and a network only where the repository is off site."""
+    """Give the words that call a program of the image in a container of its own.
+
+    It has no cluster, and a network only where the repository is off site.
+    """
     places = {"/etc/pgbackrest": configuration, **({"/var/lib/pgbackrest": repository} if repository else {})}
     return [
         *(
@@ -98,9 +101,22 @@ def apart(
         *(f"--mount=type=bind,source={source},target={target},readonly" for target, source in places.items()),
         *(["--network=none"] if repository else []),
         *(f"--add-host={name}:{address}" for name, address in sorted(hosts.items())),
-        *("--entrypoint=pgbackrest", image),
-        *([f"--config={config}"] if config else []),
-        f"--stanza={stanza}",
+        *(*options, f"--entrypoint={entrypoint}", image),
+    ]
+
+
+def stanza_options(config: str, stanza: str) -> list[str]:
+    """Give the options that tell pgBackRest the repository and the stanza."""
+    return [*([f"--config={config}"] if config else []), f"--stanza={stanza}"]
+
+
+def apart(
+    image: str, configuration: str, repository: str, hosts: Mapping[str, str], config: str, stanza: str
+) -> list[str]:
+    """Give the words that call pgBackRest in a container of its own."""
+    return [
+        *beside(image, configuration, repository, hosts, entrypoint="pgbackrest"),
+        *stanza_options(config, stanza),
     ]
 
 

@@ -13,6 +13,8 @@ description:
   - pgBackRest begins a restore with the newest backup. After a restore that was undone, that one may lie on a timeline from which no WAL leads to what is
     wanted. This module chooses the newest backup from which it does - on the timeline itself, or on an ancestor before the branch - and passes over
     backups that a check has found damaged.
+  - Of a restore point it looks for the place in the WAL, and chooses the newest backup that ended before. It reads the archived WAL files with C(pg_waldump)
+    from the newest on, and says now and then how many it has read.
   - It asks the repository in a container of its own, so it needs no server, and says what the copy needs and what is free.
   - It never changes anything. What pgBackRest refuses is left for the restore to say.
 requirements:
@@ -69,6 +71,20 @@ options:
     description: Seconds that the clock which gave O(time) may be ahead of the server's. A backup that ended so much earlier is chosen first.
     type: int
     default: 0
+  point:
+    description:
+      - Name of the restore point that is to be recovered to, where its place in the WAL is not known; empty for none. Of several of that name, the newest on
+        the way to O(timeline) is meant. Not looked for with O(set).
+    type: str
+    default: ""
+  search:
+    description: Seconds that a restore point is looked for.
+    type: int
+    default: 1800
+  progress:
+    description: Seconds after which, and between which, a line says how far the search is; 0 for none.
+    type: int
+    default: 30
   disk:
     description: Directory of the host below which the copy will lie.
     type: path
@@ -110,10 +126,21 @@ backup:
     timeline: 1
     size: 23213709
 astray:
-  description: Why no backup leads to O(timeline) and O(time), in one sentence; empty where one does.
+  description: Why no backup leads to O(timeline) and to O(time) or O(point), in one sentence; empty where one does.
   returned: always
   type: str
   sample: ""
+lsn:
+  description: Position in the WAL of O(point); empty where it was not looked for, or not found.
+  returned: always
+  type: str
+  sample: "0/5000128"
+system_identifiers:
+  description: The clusters whose backups the repository holds, oldest first; nothing where it holds none or cannot be read.
+  returned: always
+  type: list
+  elements: str
+  sample: ["7576311223344556677"]
 timelines:
   description: The newest backup of each timeline.
   returned: always
@@ -128,6 +155,7 @@ shortage:
 """
 
 import os
+import tempfile
 from collections.abc import Sequence
 from typing import Any, Optional
 
@@ -148,12 +176,31 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
     Backup,
     Stanza,
     apart,
+    beside,
     failure,
     history_words,
     read_info,
     shown,
+    stanza_options,
+)
+from ansible_collections.ai_micro.postgres.plugins.module_utils._restore_point import (
+    LISTED,
+    SCRIPT,
+    before,
+    container,
+    lines,
+    newest_timeline,
+    read_search,
+    too_early,
+    unfound,
+    way,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._room import shortage
+from ansible_collections.ai_micro.postgres.plugins.module_utils._wal_chain import (
+    listing_words,
+    of_cluster,
+    segment_size,
+)
 
 
 def ask(module: AnsibleModule, *words: str) -> tuple[str, str]:
@@ -179,11 +226,64 @@ def ancestors(module: AnsibleModule, archive: str, timeline: int) -> dict[int, i
     return branches(history)
 
 
+def look_for(module: AnsibleModule, name: str, found: Stanza) -> tuple[str, list[Backup], str]:
+    """Where in the WAL a restore point lies, the backups that ended before it, and why there are none."""
+    given = module.params
+    listing, unread = ask(module, *listing_words(given["stanza"], found.archive))
+    if unread:
+        module.fail_json(
+            msg=f"The restore point {name} cannot be looked for, since the repository does not list its WAL: {unread}"
+        )
+    timeline = number(given["timeline"]) or newest_timeline(listing)
+    parents = ancestors(module, found.archive, timeline) if timeline else {}
+    leads = leading(found.backups, timeline, parents)
+    if not leads:
+        return "", [], astray(found.backups, timeline)
+    size = segment_size(of_cluster(found.backups, found.archive))
+    files = way(listing, timeline, parents, size, leads[0].ended_at)
+    search = read_search(searched(module, name, lines(files, given["stanza"], found.archive, size)))
+    if not search.lsn:
+        return "", [], unfound(name, files, search, leads, size)
+    early = before(leads, search.lsn)
+    return search.lsn, early, "" if early else too_early(name, search.lsn, leads)
+
+
+def searched(module: AnsibleModule, name: str, files: str) -> str:
+    """Read WAL files in a container of their own until a restore point is found, and give what the search says."""
+    given = module.params
+    own = container(given["stanza"])
+    # Of a run that was cut short: the instance's lock keeps two from going on at a time.
+    module.run_command(["docker", "rm", "--force", own])
+    # A pipe that is written to before anything is read from the other end would fill at some thousand files.
+    with tempfile.NamedTemporaryFile("w", dir=module.tmpdir) as listed:
+        listed.write(files)
+        listed.flush()
+        os.chmod(listed.name, 0o644)
+        options = (f"--name={own}", f"--mount=type=bind,source={listed.name},target={LISTED},readonly")
+        place = (given["image"], given["configuration"], given["repository"], given["hosts"])
+        words = [*beside(*place, *options, entrypoint="bash"), "-c", SCRIPT, "bash", name, str(given["search"])]
+        code, output, errors = module.run_command([*words, *stanza_options(given["config"], given["stanza"])])
+    if code != 0:
+        module.fail_json(msg=f"The restore point {name} cannot be looked for: {failure([errors, output])}")
+    return str(output)
+
+
 def candidates(module: AnsibleModule, found: Stanza, timeline: int) -> Sequence[Backup]:
     """The backups that lead to a timeline; all, where none was named."""
     if not timeline:
         return found.backups
     return leading(found.backups, timeline, ancestors(module, found.archive, timeline))
+
+
+def known_damaged(module: AnsibleModule) -> Sequence[str]:
+    """The backups that a check has found damaged."""
+    catalog = module.params["catalog"]
+    try:
+        return read_damaged(catalog) if catalog else []
+    except (OSError, ValueError) as error:
+        return module.fail_json(
+            msg=f"The catalogue {catalog} cannot be read ({error}): correct or remove the file that it names."
+        )
 
 
 def main() -> None:
@@ -201,6 +301,9 @@ def main() -> None:
             "timeline": {"type": "str", "default": ""},
             "time": {"type": "str", "default": ""},
             "clock_ahead": {"type": "int", "default": 0},
+            "point": {"type": "str", "default": ""},
+            "search": {"type": "int", "default": 1800},
+            "progress": {"type": "int", "default": 30},
             "disk": {"type": "path", "default": "/var/lib/docker"},
             "reserve_mb": {"type": "int", "default": 1024},
         },
@@ -210,19 +313,17 @@ def main() -> None:
     answer, _unread = ask(module, "info", "--output=json")
     found = read_info(answer, given["stanza"])
     chosen: Optional[Backup] = None
-    lost = ""
+    lost = lsn = ""
     if given["set"]:
         chosen = next((each for each in found.backups if each.label == given["set"]), None)
+    elif found.backups and given["point"]:
+        lsn, early, lost = look_for(module, given["point"], found)
+        chosen = choose(early, None, known_damaged(module))
     elif found.backups:
         timeline = number(given["timeline"])
         leads = candidates(module, found, timeline)
-        try:
-            damaged = read_damaged(given["catalog"]) if given["catalog"] else []
-        except (OSError, ValueError) as error:
-            module.fail_json(
-                msg=f"The catalogue {given['catalog']} cannot be read ({error}): correct or remove the file that it names."
-            )
-        chosen = choose(leads, moment(given["time"]) if given["time"] else None, damaged, given["clock_ahead"])
+        time = moment(given["time"]) if given["time"] else None
+        chosen = choose(leads, time, known_damaged(module), given["clock_ahead"])
         lost = "" if leads else astray(found.backups, timeline)
     # A label that is not in the list, and a repository that cannot be read, are left for pgBackRest to name.
     if not lost and found.backups and (chosen or not given["set"]):
@@ -230,6 +331,8 @@ def main() -> None:
     result: dict[str, Any] = {
         "backup": shown(chosen) if chosen else None,
         "astray": lost,
+        "lsn": lsn,
+        "system_identifiers": found.system_identifiers,
         "timelines": [
             {"timeline": timeline, "label": label} for timeline, label in sorted(newest_of_each(found.backups).items())
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from every_backup import restore_every
-from instance import PASSPHRASE, SUFFIX, Instance, run
+from instance import PASSPHRASE, REPOSITORY, SUFFIX, Instance, run
 
 NAME = f"amt-backup{SUFFIX}"
 
@@ -186,27 +187,53 @@ def test_damaged_backup_is_not_restored_and_the_server_goes_on(
 def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
     refused = backed.play("restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point=nowhere")
     assert refused.code != 0
-    assert "cannot be recovered to nowhere, and the server is as it was" in refused.text
-    assert "recovery ended before configured recovery target was reached" in refused.text
+    assert "Nothing was restored, and the server is as it was" in refused.text
+    assert "No restore point nowhere is in the " in refused.text
+    assert (
+        "look how it is spelled, or give another restore_point, a restore_time, or the label of a backup"
+        in refused.text
+    )
+    assert kept(backed) == []
+    # Which backup leads there may be told instead of looked for.
+    given_up = backed.play(
+        "restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point=nowhere", postgres_backup_point_search=0
+    )
+    assert given_up.code != 0
+    assert "give the label of the backup to begin with (restore_set), one of " in given_up.text
+    label = stanza(backed)["backup"][0]["label"]
+    assert label in given_up.text
+    told = backed.play(
+        *("restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point=nowhere", "-e", f"restore_set={label}")
+    )
+    assert told.code != 0
+    assert "cannot be recovered to nowhere, and the server is as it was" in told.text
+    assert "recovery ended before configured recovery target was reached" in told.text
     assert kept(backed) == []
 
 
 def test_restore_to_a_point_and_back(backed: Instance) -> None:
-    backed.sql("SELECT pg_create_restore_point('accident')")
+    """The point is somebody's own, the second of its name, and older than the newest backup, from which no WAL leads back."""
+    leads = stanza(backed)["backup"][-1]["label"]
+    backed.sql("SELECT pg_create_restore_point('an accident')")
+    backed.sql("UPDATE users SET password_hash = 'changed'", "authdb")
+    backed.sql("SELECT pg_create_restore_point('an accident')")
     backed.sql("DELETE FROM users", "authdb")
+    assert backed.play("backup", postgres_backup_verify=False).code == 0
     before = backed.snapshot()
     # With a setting that a run which got as far as the configuration would have written.
-    asked = backed.play("restore", "-e", "restore_point=accident", postgres_instance_settings={"work_mem": "3MB"})
+    asked = backed.play("restore", "-e", "restore_point='an accident'", postgres_instance_settings={"work_mem": "3MB"})
     assert asked.code != 0
     assert f"Nothing was changed: to restore as said above, give -e confirm_restore={NAME}" in asked.text
     assert asked.count("changed") == 0
     assert backed.snapshot() == before
     assert users(backed) == []
-    said = restored(backed, "-e", "restore_point=accident")
+    said = restored(backed, "-e", "restore_point='an accident'")
+    assert f"the restore begins with the backup {leads}, which ended before it" in said
     assert f"What was served before is in the volume {kept(backed)[0]}" in said
     # What has looked for damage is gone again.
     assert backed.sql("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", "authdb") == "0"
     assert users(backed) == ["before@example.com"]
+    assert backed.sql("SELECT password_hash FROM users", "authdb") == "changed"
     assert backed.site().count("changed") == 0
     assert len(kept(backed)) == 1
     # The newest backup is one of the timeline before, and leads to this one.
@@ -312,6 +339,72 @@ def test_every_backup_that_is_called_verified_restores(backed: Instance) -> None
     assert len(proved) >= 4
 
 
+# With what the module's documentation says, and nothing of this collection's roles.
+STRANGER = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ai_micro.postgres.postgres_backup_info:
+        login_host: 127.0.0.1
+        login_port: {port}
+        login_password: {password}
+        ssl_mode: require
+        container: {name}
+        stanza: {name}
+        catalog: {catalog}
+      register: found
+    - ansible.builtin.copy:
+        content: "{{{{ found | to_json }}}}"
+        dest: {answer}
+        mode: "0600"
+      check_mode: false
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--check",)], ids=["run", "check mode"])
+def test_playbook_of_a_stranger_is_told_of_the_backups(
+    backed: Instance, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    catalog, answer, playbook = backed.repository / "catalog", tmp_path / "answer.json", tmp_path / "stranger.yml"
+    words = {"port": backed.port, "password": backed.password("postgres"), "name": NAME}
+    playbook.write_text(STRANGER.format(**words, catalog=catalog, answer=answer))
+    archived = "SELECT last_archived_wal FROM pg_stat_archiver"
+    before = backed.sql(archived)
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    run(program, str(playbook), "-i", "localhost,", "-c", "local", *arguments, cwd=REPOSITORY)
+    found = json.loads(answer.read_text())
+    assert found["changed"] is False
+    listed = stanza(backed)["backup"]
+    records = {path.stem: json.loads(path.read_text()) for path in (catalog / "verified").iterdir()}
+    assert [
+        (each["label"], each["type"], each["size"], each["ended"], each["seconds"], each["verified_at"])
+        for each in found["backups"]
+    ] == [
+        (
+            each["label"],
+            each["type"],
+            each["info"]["size"],
+            each["timestamp"]["stop"],
+            each["timestamp"]["stop"] - each["timestamp"]["start"],
+            records.get(each["label"], {}).get("verified_at"),
+        )
+        for each in listed
+    ]
+    assert {each["verified_at"] is None for each in found["backups"]} == {True, False}
+    # All are as old at one moment, which is now.
+    (asked,) = {each["ended"] + each["age"] for each in found["backups"]}
+    assert listed[-1]["timestamp"]["stop"] <= asked <= time.time()
+    passed = [
+        drill for drill in map(json.loads, (catalog / "drills.jsonl").read_text().splitlines()) if drill["passed"]
+    ]
+    assert passed
+    assert found["drill"]["rto_seconds"] == passed[-1]["rto_seconds"] > 0
+    assert found["rpo_seconds"] >= 0
+    assert found["rto_seconds"] in {record["restored_in"] for record in records.values()}
+    assert before <= found["last_archived_wal"] <= backed.sql(archived)
+    assert found["warnings_found"] == []
+
+
 def test_repository_of_another_cluster_is_refused(backed: Instance, tmp_path: Path) -> None:
     other = Instance(f"{NAME}-other", 25456, tmp_path, backed.image)
     other.remove()
@@ -322,9 +415,20 @@ def test_repository_of_another_cluster_is_refused(backed: Instance, tmp_path: Pa
         for kind in ("archive", "backup"):
             (conf / kind / NAME).rename(conf / kind / other.name)
         run("chown", "-R", "999:999", str(conf))
+        files = {path: path.stat().st_mtime_ns for path in conf.rglob("*") if path.is_file()}
         refused = other.refused(postgres_backup_enabled=True)
         assert f"The repository of {other.name} holds the backups of the cluster" in refused.text
         identifier = other.sql("SELECT system_identifier FROM pg_control_system()")
+        served = other.snapshot()
+        confirmed = ("-e", f"confirm_restore={other.name}")
+        for arguments in ((), ("-e", "restore_database=authdb")):
+            restoring = other.play("restore", *confirmed, *arguments, postgres_backup_enabled=True)
+            assert restoring.code != 0
+            assert (
+                f"the volume {other.volume} holds the cluster {identifier}. Name its own repository" in restoring.text
+            )
+        assert other.snapshot() == served
+        assert {path: path.stat().st_mtime_ns for path in conf.rglob("*") if path.is_file()} == files
         accepted = other.site(postgres_backup_enabled=True, postgres_backup_accept_system_identifier=identifier)
         assert accepted.count("failed") == 0
         assert len(stanza(other)["backup"]) == len(stanza(backed)["backup"])

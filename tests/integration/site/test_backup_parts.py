@@ -388,7 +388,7 @@ def test_what_cannot_be_restored_leaves_everything_as_it_was(backed: Instance) -
             "restore_table=nowhere",
             *confirmed,
         ),
-        "cannot be recovered to nowhere": (
+        "No restore point nowhere is in the": (
             "restore",
             "-e",
             "restore_database=authdb",
