@@ -70,6 +70,15 @@ docker push -q BASE
 """
 
 
+# What Debian 12's Engine takes a proxy from, as the README says.
+DROP_IN = r"""
+mkdir -p /etc/systemd/system/docker.service.d
+printf '[Service]\nEnvironment="HTTP_PROXY={address}"\n' > /etc/systemd/system/docker.service.d/proxy.conf
+systemctl daemon-reload
+systemctl restart docker
+"""
+
+
 @dataclass
 class Closed:
     """The fleet, the inventory of the closed host, and the gate's address."""
@@ -154,8 +163,9 @@ def test_another_run_changes_nothing(closed: Closed, built: Path) -> None:
 
 
 def test_image_is_built_on_a_base_from_a_registry(closed: Closed, built: Path) -> None:
-    """The base is pulled, the package of pgvector installed, and the instance goes over to the new image with its rows."""
+    """The base is pulled through the proxy, pgvector's package installed, and the instance goes over to the new image with its rows."""
     host = closed.fleet.hosts["closed"]
+    host.shell(DROP_IN.format(address=f"http://{closed.gate}:{PROXY_PORT}"))
     host.shell(STAND_IN.replace("IMAGE", IMAGE).replace("BASE", closed.base), timeout=900)
     host.exec("docker", "image", "rm", closed.base)
     closed.fleet.sql("closed", "INSERT INTO users (email, password_hash) VALUES ('kept@example.org', '-')", "authdb")
@@ -172,3 +182,5 @@ def test_image_is_built_on_a_base_from_a_registry(closed: Closed, built: Path) -
     assert again.count("changed") == 0, again.report()
     served = closed.fleet.hosts["gate"].shell("journalctl -u docker-registry --no-pager -o cat")
     assert re.search(r"GET\S* /?\S*v2/postgres/manifests/", served.replace('"', " ")), served[-2000:]
+    proxied = closed.log("/var/log/tinyproxy/tinyproxy.log")
+    assert f"GET http://{closed.gate}:5000/v2/postgres/manifests/" in proxied, "the Engine did not use the proxy"
