@@ -114,6 +114,7 @@ removed:
   sample: []
 """
 
+import errno
 import io
 import json
 import os
@@ -295,7 +296,11 @@ def main() -> None:
             module.fail_json(msg=f"No dumps were kept of {module.params['label']}: {error}.")
         except OSError as error:
             where = error.filename or module.params["directory"]
-            module.fail_json(msg=f"No dumps were kept of {module.params['label']}: {where}: {error.strerror}.")
+            full = (
+                "; make room there, or keep fewer of them (postgres_backup_dump_days, postgres_backup_dump_generations)"
+            )
+            remedy = full if error.errno == errno.ENOSPC else ""
+            module.fail_json(msg=f"No dumps were kept of {module.params['label']}: {where}: {error.strerror}{remedy}.")
     module.exit_json(**result)
 
 

@@ -221,3 +221,22 @@ def refused_while_nothing_can_be_told(instance: Instance) -> None:
         assert "cannot be told from their directories: have the data that is to be served in the first" in refused.text
     assert instance.inspect()["State"]["Running"] is False
     path.write_text(noted)
+
+
+def beside(instance: Instance) -> list[str]:
+    """Containers and volumes besides the instance's own."""
+    containers = run("docker", "ps", "-a", "--format", "{{.Names}}", "-f", f"name={instance.name}").stdout.split()
+    volumes = run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}").stdout.split()
+    return [name for name in containers + volumes if name not in (instance.name, instance.volume)]
+
+
+@CHAOS
+def test_drill_that_was_killed_is_drilled_again(backed_up: Instance) -> None:
+    history = backed_up.repository / "catalog" / "drills.jsonl"
+    before = history.read_text() if history.exists() else ""
+    killed(backed_up, "Compare the copy with what the server held", "drill")
+    assert beside(backed_up) == [f"{backed_up.name}-drill", f"{backed_up.name}_drill"]
+    assert (history.read_text() if history.exists() else "") == before
+    played(backed_up, "drill")
+    assert json.loads(history.read_text().splitlines()[-1])["passed"] is True
+    assert beside(backed_up) == []

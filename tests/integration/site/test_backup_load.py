@@ -5,10 +5,15 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import psycopg2
+import pytest
+from every_backup import restore_every
 from instance import SECRETS, Instance, run
+from restored_dumps import ask, restored_dumps
 
 WRITERS = 4
 # Longer than the archive_timeout that the role sets, so that WAL goes into the repository for this reason too.
@@ -74,30 +79,63 @@ def write(instance: Instance, journal: list[Commit], dead: threading.Event) -> N
         dead.wait(0.1)
 
 
-def lose(instance: Instance) -> list[Commit]:
-    """Write as long as the test takes, then kill the container and delete its volume; give what was acknowledged."""
-    journals: list[list[Commit]] = [[] for _ in range(WRITERS)]
-    dead = threading.Event()
-    threads = [threading.Thread(target=write, args=(instance, journal, dead)) for journal in journals]
-    for thread in threads:
-        thread.start()
-    try:
-        dead.wait(SECONDS / 2)
-        assert any(journals)
-        first = instance.sql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
-        dead.wait(SECONDS / 2)
-        give_up = time.monotonic() + PATIENCE
-        while instance.sql(ARCHIVED.format(first)) != "t":
-            assert time.monotonic() < give_up, instance.sql("SELECT pg_stat_archiver FROM pg_stat_archiver")
-            dead.wait(1)
-        run("docker", "kill", instance.name)
-    finally:
-        dead.set()
-    for thread in threads:
-        thread.join(timeout=60)
+@dataclass
+class Load:
+    """An instance into which services write until it is gone, or the tests are over."""
+
+    instance: Instance
+    known: set[str]
+    begun: float = field(default_factory=time.monotonic)
+    journals: list[list[Commit]] = field(default_factory=lambda: [[] for _ in range(WRITERS)])
+    dead: threading.Event = field(default_factory=threading.Event)
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Have them begin."""
+        self.threads = [
+            threading.Thread(target=write, args=(self.instance, journal, self.dead)) for journal in self.journals
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Wait until the last of them has ended."""
+        self.dead.set()
+        for thread in self.threads:
+            thread.join(timeout=60)
+
+    def commits(self) -> list[Commit]:
+        """What was acknowledged, in this order."""
+        found = (commit for journal in self.journals for commit in list(journal))
+        return sorted(found, key=lambda commit: commit.acknowledged)
+
+
+@pytest.fixture(scope="module")
+def load(backed_up: Instance) -> Iterator[Load]:
+    """Give an instance into which services write, with a reference to nobody that was there before."""
+    backed_up.sql("INSERT INTO profiles (user_id, name) VALUES (uuid_generate_v4(), 'of nobody')", "apidb")
+    made = Load(backed_up, orphans(backed_up.sql))
+    made.start()
+    yield made
+    made.end()
+
+
+def lose(load: Load) -> list[Commit]:
+    """Have them write as long as the test takes, then kill the container and delete its volume; give what was acknowledged."""
+    instance, dead = load.instance, load.dead
+    dead.wait(max(0.0, load.begun + SECONDS / 2 - time.monotonic()))
+    assert any(load.journals)
+    first = instance.sql("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
+    dead.wait(SECONDS / 2)
+    give_up = time.monotonic() + PATIENCE
+    while instance.sql(ARCHIVED.format(first)) != "t":
+        assert time.monotonic() < give_up, instance.sql("SELECT pg_stat_archiver FROM pg_stat_archiver")
+        dead.wait(1)
+    run("docker", "kill", instance.name)
+    load.end()
     run("docker", "rm", instance.name)
     run("docker", "volume", "rm", instance.volume)
-    return sorted((commit for journal in journals for commit in journal), key=lambda commit: commit.acknowledged)
+    return load.commits()
 
 
 def present(instance: Instance) -> set[tuple[str, str]]:
@@ -110,20 +148,43 @@ def present(instance: Instance) -> set[tuple[str, str]]:
     }
 
 
-def orphans(instance: Instance) -> set[str]:
-    """References to users that are not there."""
-    users = set(instance.sql("SELECT id FROM users", "authdb").split())
-    profiles = set(instance.sql("SELECT user_id FROM profiles", "apidb").split())
-    return (profiles | set(instance.sql("SELECT user_id FROM login_logs", "admindb").split())) - users
+def orphans(ask: Callable[[str, str], str]) -> set[str]:
+    """References to users that are not there, by a function that asks a database."""
+    users = set(ask("SELECT id FROM users", "authdb").split())
+    profiles = set(ask("SELECT user_id FROM profiles", "apidb").split())
+    return (profiles | set(ask("SELECT user_id FROM login_logs", "admindb").split())) - users
 
 
-def test_what_was_acknowledged_comes_back_but_for_the_last_minute(backed_up: Instance) -> None:
-    loaded, confirmed = backed_up, ("-e", f"confirm_restore={backed_up.name}")
-    # A reference to nobody, which was there before.
-    loaded.sql("INSERT INTO profiles (user_id, name) VALUES (uuid_generate_v4(), 'of nobody')", "apidb")
-    known = orphans(loaded)
-    assert len(known) == 1
-    journal = lose(loaded)
+def test_dumps_that_are_taken_while_services_write_are_of_one_moment(load: Load) -> None:
+    """What refers to a user is inserted after the user, in another database: dumps of one database after the other would have some without."""
+    begun = time.monotonic()
+    taken = load.instance.play("backup", "-e", "backup_type=logical")
+    assert taken.code == 0, taken.output
+    ended = time.monotonic()
+    written = [commit for commit in load.commits() if begun < commit.asked and commit.acknowledged < ended]
+    tables = [table for _database, table, _statement in STATEMENTS]
+    assert {commit.table for commit in written} >= set(tables)
+    directory = max((load.instance.repository / "dumps").iterdir())
+    with restored_dumps(load.instance, directory, *ROLES) as server:
+
+        def asked(statement: str, database: str) -> str:
+            return ask(server, database, statement)
+
+        dumped = {
+            (table, key)
+            for database, table, _sql in STATEMENTS
+            for key in asked(f"SELECT id FROM {table}", database).split()
+        }
+        # The moment lies between commits of this very run.
+        there = [(commit.table, commit.key) in dumped for commit in written if commit.table in tables]
+        assert (any(there), all(there)) == (True, False)
+        assert orphans(asked) == load.known
+
+
+def test_what_was_acknowledged_comes_back_but_for_the_last_minute(load: Load) -> None:
+    loaded, confirmed = load.instance, ("-e", f"confirm_restore={load.instance.name}")
+    assert len(load.known) == 1
+    journal = lose(load)
     assert len(journal) > 100
     refused = loaded.play("restore", *confirmed, postgres_backup_passphrase="Another-Passphrase-7")
     # The files of the lost container are still there, and the repository is asked before they are replaced.
@@ -145,7 +206,7 @@ def test_what_was_acknowledged_comes_back_but_for_the_last_minute(backed_up: Ins
     lost = journal[-1].acknowledged - restored[-1].acknowledged
     print(f"{len(restored)} of {len(journal)} commits came back; lost: {lost:.1f} s")
     assert lost <= PROMISED
-    assert orphans(loaded) == known
+    assert orphans(loaded.sql) == load.known
 
     for database, service in FILES.items():
         text = (loaded.directory / "services" / f"{service}.env").read_text().strip()
@@ -155,3 +216,8 @@ def test_what_was_acknowledged_comes_back_but_for_the_last_minute(backed_up: Ins
     assert loaded.site().count("changed") == 0
     verified = loaded.play("verify")
     assert verified.code == 0, verified.output
+
+
+def test_every_backup_that_is_called_verified_restores(backed_up: Instance) -> None:
+    """The last of this instance, after its host was lost: those of its other tests too."""
+    assert len(restore_every(backed_up)) >= 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 import yaml
 from every_backup import restore_every
 from instance import PASSPHRASE, REPOSITORY, SECRETS, SUFFIX, Instance, PlaybookResult, run
+from restored_dumps import ask, restored_dumps
 
 NAME = f"amt-parts{SUFFIX}"
 THOROUGH = pytest.mark.thorough
@@ -117,26 +117,9 @@ def test_dumps_lie_encrypted_with_their_manifest(backed: Instance) -> None:
 
 
 def test_dump_is_restored_by_the_documented_commands(backed: Instance) -> None:
-    """With nothing but openssl and pg_restore, into another server."""
     (directory,) = dumps(backed)
-    words = "openssl enc -d -aes-256-cbc -pbkdf2 -iter 600000 -pass stdin -in"
-    other = f"{NAME}-init"
-    run("docker", "run", "-d", "--name", other, "-e", "POSTGRES_PASSWORD=x", backed.image)
-    try:
-        for _attempt in range(300):
-            if run("docker", "exec", other, "pg_isready", "-h", "127.0.0.1", check=False).returncode == 0:
-                break
-            run("docker", "exec", other, "sleep", "0.1", check=False)
-        feeds = {"globals.sql.enc": "psql -q -U postgres", "authdb.dump.enc": "pg_restore -U postgres -C -d postgres"}
-        for name, feed in feeds.items():
-            secret = {"input": PASSPHRASE.encode(), "capture_output": True}
-            text: Any = subprocess.run([*words.split(), str(directory / name)], check=True, **secret)
-            fed = ["docker", "exec", "-i", other, *feed.split()]
-            subprocess.run(fed, input=text.stdout, capture_output=True, check="psql" not in feed)
-        asked = ["psql", "-qAt", "-U", "postgres", "-d", "authdb", "-c", "SELECT count(*) FROM users"]
-        assert run("docker", "exec", other, *asked).stdout.strip() == "3"
-    finally:
-        run("docker", "rm", "-f", "-v", other)
+    with restored_dumps(backed, directory, "authdb") as server:
+        assert ask(server, "authdb", "SELECT count(*) FROM users") == "3"
 
 
 def test_dumps_of_an_unverified_backup_are_refused(backed: Instance) -> None:

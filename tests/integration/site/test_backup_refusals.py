@@ -210,6 +210,46 @@ def test_full_disk_ends_the_backup(backed: Instance) -> None:
     assert "verified: restored in" in again.text
 
 
+def test_full_disk_ends_the_dumps(backed: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository's disk is full when the first dump is written; the backup that they would come from counts all the same."""
+    filler, dumps = backed.repository / "filler", backed.repository / "dumps"
+    before = state(backed)
+    try:
+        with monkeypatch.context() as hooked:
+            hooked.setenv("ANSIBLE_CALLBACK_PLUGINS", str(Path(__file__).parent / "callbacks"))
+            hooked.setenv("AMT_AT_TASK", "Dump each database of the copy")
+            hooked.setenv("AMT_COMMAND", f"mkdir -p {dumps}; cat /dev/zero > {filler} 2>/dev/null")
+            result = backed.play("backup", "-e", "backup_type=logical")
+        # No WAL reaches the repository either: the server goes on, and whoever looks is told.
+        run("sh", "-c", f"cat /dev/zero >> {filler}", check=False)
+        backed.sql("INSERT INTO users (email, password_hash) VALUES ('full@example.com', 'h')", "authdb")
+        wal = backed.sql("SELECT pg_walfile_name(pg_switch_wal())")
+        failing = "SELECT last_failed_time > COALESCE(last_archived_time, '-infinity') FROM pg_stat_archiver"
+        give_up = time.monotonic() + 120
+        while backed.sql(failing) != "t":
+            assert time.monotonic() < give_up, run("docker", "logs", "--tail=20", NAME).stderr
+            time.sleep(0.2)
+        status = backed.play("status")
+        backed.sql("DELETE FROM users WHERE email = 'full@example.com'", "authdb")
+    finally:
+        filler.unlink()
+    refused(
+        result, rf"No dumps were kept of \S+: {dumps}: No space left on device; make room there, or keep fewer of them"
+    )
+    assert list(dumps.iterdir()) == []
+    said = r"WAL does not reach the repository \(\w+ failed\): docker logs shows what archive_command says"
+    assert re.search(said, status.text), status.output
+    archived(backed, wal)
+    label = backups(backed)[-1]["label"]
+    assert (backed.repository / "catalog" / "verified" / f"{label}.json").exists()
+    started, rows, beside, volumes, count = before
+    assert state(backed) == (started, rows, beside, volumes, count + 1)
+    again = backed.play("backup", "-e", "backup_type=logical")
+    assert again.code == 0, again.output
+    assert "each was restored and compared" in again.text
+    assert "WAL does not reach the repository" not in backed.play("status").text
+
+
 def test_full_disk_ends_the_restore(backed: Instance) -> None:
     """The volume of the copy lies on a file system that is too small."""
     root = run("docker", "info", "-f", "{{.DockerRootDir}}").stdout.strip()
@@ -228,6 +268,38 @@ def test_full_disk_ends_the_restore(backed: Instance) -> None:
         run("umount", str(place))
         run("docker", "volume", "rm", "-f", f"{NAME}_restore", check=False)
         shutil.rmtree(place, ignore_errors=True)
+
+
+def test_volume_of_another_cluster_is_not_served_and_gives_way_to_no_restore(backed: Instance, tmp_path: Path) -> None:
+    """Under the instance's own name, as by a copy to the wrong place; the repository is that of the cluster that was there."""
+    data = Path(run("docker", "volume", "inspect", "-f", "{{.Mountpoint}}", backed.volume).stdout.strip())
+    before = state(backed)
+    run("docker", "stop", NAME)
+    # The server has archived what it wrote last.
+    files = {path: path.stat().st_mtime_ns for path in wal_files(backed)}
+    own, stranger = data.with_name("own"), data.with_name("stranger")
+    words = ("--entrypoint=initdb", backed.image, "-U", "postgres", "-D", "/data/stranger", "--no-sync")
+    data.parent.chmod(0o777)
+    run("docker", "run", "--rm", "--user=999:999", f"--mount=type=bind,source={data.parent},target=/data", *words)
+    data.rename(own)
+    stranger.rename(data)
+    there = sorted((str(path), path.stat().st_mtime_ns) for path in data.rglob("*"))
+    try:
+        for playbook, *arguments in (("site",), ("restore", *CONFIRMED)):
+            refused(
+                backed.play(playbook, *arguments),
+                f"The volume {backed.volume} holds the cluster [0-9]+, this host served [0-9]+: mount the right volume, or set",
+            )
+        assert backed.inspect()["State"]["Running"] is False
+        assert sorted((str(path), path.stat().st_mtime_ns) for path in data.rglob("*")) == there
+        assert {path: path.stat().st_mtime_ns for path in wal_files(backed)} == files
+    finally:
+        shutil.rmtree(data)
+        own.rename(data)
+        data.parent.chmod(0o701)
+        run("docker", "start", NAME)
+    assert backed.site().count("changed") == 0
+    assert state(backed)[1:] == before[1:]
 
 
 def test_volume_that_somebody_else_mounts_is_not_exchanged(backed: Instance) -> None:
