@@ -12,9 +12,7 @@ from instance import Instance, run
 DATA = "/var/lib/postgresql/data"
 # It recovers to the moment that was compared when the backup was verified, on the timeline of the backup itself, and lives in memory.
 SCRIPT = """
-stanza=$1 set=$2 point=$3
-shift 3
-pgbackrest "$@" --stanza="$stanza" --set="$set" --type=name --target="$point" --target-timeline=current --target-action=promote \\
+pgbackrest --stanza="$1" --set="$2" --type=name --target="$3" --target-timeline=current --target-action=promote \\
   --archive-mode=off --log-level-console=warn restore
 exec postgres -c config_file=/etc/postgresql-config/postgresql.conf -c listen_addresses= -c shared_buffers=16MB -c archive_mode=off
 """
@@ -26,42 +24,33 @@ WHERE (c.relkind = 'r' OR c.relkind = 'm' AND c.relispopulated) AND c.relpersist
 """
 
 
-def restore_every(instance: Instance, where: str = "") -> list[str]:
-    """Restore each backup that counts as verified, and return their labels; C(where) is offsite for those of the second repository."""
-    folder = instance.repository / "catalog" / where / "verified"
+def restore_every(instance: Instance) -> list[str]:
+    """Restore each backup that counts as verified, and return their labels."""
+    folder = instance.repository / "catalog" / "verified"
     records = [json.loads(path.read_text()) for path in sorted(folder.iterdir())]
-    before = "off site " if where else "(?<!off site )"
-    shown = re.findall(rf"{before}\b(\d[\w-]+) \(\w+\): \S+ h old, \S+ MB, verified", instance.play("status").text)
+    shown = re.findall(r"([\w-]+) \(\w+\): \S+ h old, \S+ MB, verified", instance.play("status").text)
     assert shown
     assert set(shown) <= {record["label"] for record in records}
     for record in records:
-        assert restored_rows(instance, record, where) == record["rows"], record
+        assert restored_rows(instance, record) == record["rows"], record
     return [record["label"] for record in records]
 
 
-def restored_rows(instance: Instance, record: dict[str, Any], where: str) -> int:
+def restored_rows(instance: Instance, record: dict[str, Any]) -> int:
     """Restore one backup into memory, start a server on it, and count the rows of every database that the record names."""
     server = f"{instance.name}-every"
     places = {
         instance.directory / "postgresql": "/etc/postgresql-config",
         instance.directory / "tls": "/etc/postgresql-tls",
         instance.directory / "pgbackrest": "/etc/pgbackrest",
-        **({} if where else {instance.repository / "pgbackrest": "/var/lib/pgbackrest"}),
+        instance.repository / "pgbackrest": "/var/lib/pgbackrest",
     }
-    given = instance.variables
-    # The second repository is reached over the network, and by nothing else.
-    away = (
-        f"--add-host={given['postgres_backup_offsite_endpoint']}:{given['postgres_backup_offsite_address']}"
-        if where
-        else "--network=none"
-    )
-    config = [f"--config=/etc/pgbackrest/{where}.conf"] if where else []
     run(
-        *("docker", "run", "--detach", f"--name={server}", "--user=999:999", away, "--shm-size=256m"),
+        *("docker", "run", "--detach", f"--name={server}", "--user=999:999", "--network=none", "--shm-size=256m"),
         *(f"--mount=type=bind,source={source},target={target},readonly" for source, target in places.items()),
         *(f"--tmpfs={DATA}:uid=999,gid=999,mode=0700", "--tmpfs=/var/run/postgresql:uid=999,gid=999"),
         *("--entrypoint=sh", instance.image, "-ec", SCRIPT, "sh"),
-        *(instance.name, record["label"], record["restore_point"], *config),
+        *(instance.name, record["label"], record["restore_point"]),
     )
     try:
         give_up = time.monotonic() + 120

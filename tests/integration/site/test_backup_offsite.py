@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from every_backup import restore_every
 from instance import PASSPHRASE, SUFFIX, Instance, run
 from object_store import HOST, ObjectStore
 
@@ -213,12 +212,6 @@ def test_migration_has_its_backup_off_site_too(backed: Instance, store: ObjectSt
     assert "verified: restored in" in missed.text
     assert backed.sql("SELECT count(*) FROM ai_micro.schema_migration", "admindb") == "1"
     assert offsite(backed)["backup"][-1]["label"] == last["label"]
-
-
-def test_every_backup_that_is_called_verified_restores(backed: Instance) -> None:
-    """From either repository; before destroy.yml takes another, and the local ones are lost with their records."""
-    assert restore_every(backed)
-    assert offsite(backed)["backup"][-1]["label"] in restore_every(backed, "offsite")
 
 
 def test_last_backup_before_destroy_lies_off_site_too(backed: Instance) -> None:
