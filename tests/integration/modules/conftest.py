@@ -134,7 +134,8 @@ def running_server(*settings: str) -> Iterator[Server]:
         name = f"amt-pg-{secrets.token_hex(4)}"
         # A socket is named after the server's port, so the port is the same on both sides.
         started = docker(
-            *("run", "--rm", "--detach", "--name", name, "--volume", f"{home}:/var/run/postgresql"),
+            # Not --rm: a restarted container is now and then removed by it, as the Engine looks at the flag while the stop ends.
+            *("run", "--detach", "--name", name, "--volume", f"{home}:/var/run/postgresql"),
             # As the role does, for parallel builds of an index.
             "--shm-size=256m",
             *(

@@ -120,7 +120,8 @@ def test_a_server_started_anew_may_hold_other_files(tmp_path: Path) -> None:
 
         assert run()["in_sync"]
         assert not compared(server, run)[1]
-        docker("restart", server.container)
+        restarted = docker("restart", server.container)
+        assert restarted.returncode == 0, restarted.stderr
         wait_for(server, server.container)
         found, read = compared(server, run)
         assert found["in_sync"]
