@@ -2,8 +2,7 @@
 """Measure a cold `make site` against a plain script, the unchanged second run against an empty playbook, one run over more hosts, and
 the comparison of a database with its definition against other programs, pgbench against stock settings, and backups against dumps.
 
-Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both. Scale has hosts
-that hold Engine and image, reached over SSH: what grows with their number is the run, not the one machine that they all are here.
+Each cold run has a fresh bare host of its own; the two kinds alternate, so that what else the machine does meets both.
 Exit status 1 says that a target is missed.
 """
 
@@ -23,17 +22,14 @@ sys.path.insert(0, str(ROOT))
 
 from scripts.bench_backup import measure_backup  # noqa: E402
 from scripts.bench_pgbench import measure_pgbench  # noqa: E402
+from scripts.bench_scale import measure_scale  # noqa: E402
 from scripts.bench_schema import measure_schema  # noqa: E402
-from tests.hosts.fleet import Fleet  # noqa: E402
 from tests.hosts.host import Host  # noqa: E402
 
 CHECKOUT = "/root/ai_micro.postgres"
 COLD_RATIO = 1.25
 SECOND_SECONDS = 15.0
 SECOND_RATIO = 6.0
-SCALE = (1, 2, 4)
-SCALE_RATIO = 1.6
-SCALE_SECOND_SECONDS = 30.0
 EMPTY = """---
 - name: Gather facts and do nothing
   hosts: postgres
@@ -110,50 +106,6 @@ def measure_second(clone: Path, runs: int) -> bool:
     )
 
 
-def timed_play(fleet: Fleet, inventory: Path, playbook: str, count: int, *arguments: str) -> float:
-    """Run a playbook on the first hosts of a fleet, which must succeed, and give its seconds."""
-    limit = ("--limit", ",".join(list(fleet.hosts)[:count]))
-    begun = time.monotonic()
-    run = fleet.play(playbook, inventory, *limit, *arguments)
-    if run.code != 0:
-        raise SystemExit(run.report())
-    return time.monotonic() - begun
-
-
-def measure_scale(runs: int) -> bool:
-    """Time one run over 1, 2 and 4 hosts, in turn, and the unchanged run over all."""
-    names = [f"h{number + 1}" for number in range(SCALE[-1])]
-    with tempfile.TemporaryDirectory(prefix="amh-bench-") as directory:
-        fleet = Fleet.start(Path(directory), dict.fromkeys(names, "bookworm"))
-        with fleet:
-            inventory = fleet.inventory("prod", {name: fleet.connection(name) for name in names})
-            timed_play(fleet, inventory, "tests/hosts/hand_over.yml", len(names))
-            # Where there is no tarball, or an old one, the image is built here and not while the clock runs.
-            timed_play(fleet, inventory, "site.yml", len(names), "--tags", "image")
-            seconds: dict[int, list[float]] = {count: [] for count in SCALE}
-            second: list[float] = []
-            for _ in range(runs):
-                for count in SCALE:
-                    seconds[count].append(timed_play(fleet, inventory, "site.yml", count))
-                    if count == SCALE[-1]:
-                        second.append(timed_play(fleet, inventory, "site.yml", count))
-                    destroy = ("-e", "confirm_destroy=ai-micro-postgres")
-                    timed_play(fleet, inventory, "playbooks/destroy.yml", count, *destroy)
-    print("scale: site.yml over more hosts, each from Engine and image to a serving instance")
-    medians = {count: show(f"{count} hosts", each) for count, each in seconds.items()}
-    unchanged = show(f"{SCALE[-1]} hosts, unchanged", second)
-    ratio = medians[SCALE[-1]] / medians[SCALE[0]]
-    text = f"{SCALE[-1]} hosts, unchanged = {unchanged:.1f} s (target: at most {SCALE_SECOND_SECONDS:.0f} s)"
-    return all(
-        [
-            verdict(
-                f"{SCALE[-1]} hosts / {SCALE[0]} host = {ratio:.2f} (target: below {SCALE_RATIO})", ratio < SCALE_RATIO
-            ),
-            verdict(text, unchanged <= SCALE_SECOND_SECONDS),
-        ]
-    )
-
-
 def measure_vectors(arguments: list[str]) -> bool:
     """Similarity search, by a script in an environment of its own; --rows and --queries are its arguments."""
     requirements, home = ROOT / "scripts" / "bench_requirements.txt", ROOT / ".cache" / "bench-vectors" / "venv"
@@ -177,6 +129,8 @@ def main() -> int:
     chosen, rest = parser.parse_known_args()
     if chosen.what == "vectors":
         return 0 if measure_vectors(rest) else 1
+    if chosen.what == "scale":
+        return 0 if measure_scale(chosen.runs, rest) else 1
     if chosen.what == "backup":
         return 0 if measure_backup(chosen.runs, rest) else 1
     if rest:
@@ -189,8 +143,8 @@ def main() -> int:
             held &= measure_second(clone, chosen.runs)
         if chosen.what in ("all", "cold"):
             held &= measure_cold(clone, chosen.runs)
-    if chosen.what in ("all", "scale"):
-        held &= measure_scale(chosen.runs)
+    if chosen.what == "all":
+        held &= measure_scale(chosen.runs, [])
     if chosen.what in ("all", "schema"):
         held &= measure_schema(chosen.runs)
     if chosen.what in ("all", "pgbench"):
