@@ -153,6 +153,16 @@ class Instance:
         command = ["docker", "exec", self.name, "pg_dump", "-U", "postgres", database]
         return re.sub(r"(?m)^\\(un)?restrict .*\n", "", run(*command).stdout)
 
+    def beside(self) -> list[str]:
+        """Return the containers and then the volumes that carry the instance's name and are not its own: copies, and what restores have kept."""
+        containers = run("docker", "ps", "-a", "--format", "{{.Names}}", "-f", f"name={self.name}").stdout.split()
+        volumes = run("docker", "volume", "ls", "-q", "-f", f"name={self.name}").stdout.split()
+        return [name for name in containers + volumes if name not in (self.name, self.volume)]
+
+    def kept(self) -> list[str]:
+        """Return the volumes that restores have kept, oldest first."""
+        return sorted(name for name in self.beside() if name.startswith(f"{self.name}_kept_"))
+
     def inspect(self) -> dict[str, Any]:
         """Return what docker inspect says of the container."""
         return dict(json.loads(run("docker", "inspect", self.name).stdout)[0])
@@ -183,7 +193,7 @@ class Instance:
         for suffix in ("", "-init", "-proof", "-verify", "-restore", "-drill", "-clone"):
             run("docker", "rm", "-f", self.name + suffix, check=False)
         copies = [f"{self.name}_{purpose}" for purpose in ("verify", "restore", "drill", "clone")]
-        run("docker", "volume", "rm", "-f", self.volume, *copies, check=False)
+        run("docker", "volume", "rm", "-f", self.volume, *copies, *self.kept(), check=False)
         for left in (Path("/etc/cron.d") / f"{self.name}-backup", self.huge_pages):
             left.unlink(missing_ok=True)
         for directory in (self.directory, self.repository, Path("/opt") / self.name, Path("/var/lib") / self.name):
