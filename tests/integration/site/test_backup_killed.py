@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from instance import REPOSITORY, Instance, PlaybookResult, run
+from instance import Instance, PlaybookResult, run
 
-CALLBACKS = Path(__file__).with_name("callbacks")
 # ansible-playbook leads a process group of its own here, and sh is in it.
 KILL = "kill -s KILL 0"
 KILL_SOON = "(sleep 0.25; kill -s KILL 0) &"
@@ -61,12 +58,7 @@ def users(instance: Instance) -> list[str]:
 
 def at_task(instance: Instance, task: str, command: str, playbook: str, *arguments: str) -> PlaybookResult:
     """Run a playbook, and a command when that task begins."""
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    path = REPOSITORY / "playbooks" / f"{playbook}.yml"
-    hook = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS), "AMT_AT_TASK": task, "AMT_COMMAND": command}
-    words = (program, str(path), "-i", str(instance.inventory()), *arguments)
-    result = run(*words, check=False, cwd=REPOSITORY, start_new_session=True, env={**os.environ, **hook})
-    return PlaybookResult(result.returncode, result.stdout + result.stderr)
+    return instance.at_task(task, command, playbook, *arguments)
 
 
 def killed(instance: Instance, task: str, playbook: str, *arguments: str, how: str = KILL) -> None:

@@ -273,7 +273,7 @@ def test_volume_of_another_cluster_is_not_served_and_gives_way_to_no_restore(bac
     stranger.rename(data)
     there = sorted((str(path), path.stat().st_mtime_ns) for path in data.rglob("*"))
     try:
-        for playbook, *arguments in (("site",), ("restore", *CONFIRMED)):
+        for playbook, *arguments in (("site",), ("restore", *CONFIRMED), ("start",), ("restart",)):
             refused(
                 backed.play(playbook, *arguments),
                 f"The volume {backed.volume} holds the cluster [0-9]+, this host served [0-9]+: mount the right volume, or set",
