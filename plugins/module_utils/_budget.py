@@ -20,7 +20,6 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import DEFAULT_OPTIONS, build_memory
 from ansible_collections.ai_micro.postgres.plugins.module_utils._settings import BadValue, OutOfRange, as_text, parse
 
-MEBIBYTE = 1024 * 1024
 KIBIBYTE = 1024
 # What an idle session keeps of its own with its catalog caches filled, and the server's processes beside sessions.
 BACKEND = 2048

@@ -19,8 +19,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import
     memory_to_build,
     parallel_build_is_unsafe,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._units import MEBIBYTE
 
-MEBIBYTE = 1024 * 1024
 # Docker's /dev/shm holds a parallel build's memory and what else the server shares.
 SHM_BESIDE = 64 * MEBIBYTE
 

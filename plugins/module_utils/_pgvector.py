@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._units import MEBIBYTE
+
 
 class Flaw(NamedTuple):
     """What is wrong in which versions, and what it does to data and searches."""
@@ -109,6 +111,5 @@ def memory_to_build(needed: int, configured: int, cache: int, most: Optional[int
     """Bytes of maintenance_work_mem for a build: as many as it needs, but not more than half of effective_cache_size (or C(most)), nor less than configured."""
     if needed <= configured:
         return configured
-    mebibyte = 1024 * 1024
-    asked = -(-int(needed * MARGIN) // mebibyte) * mebibyte
+    asked = -(-int(needed * MARGIN) // MEBIBYTE) * MEBIBYTE
     return max(configured, min(asked, cache // 2 if most is None else most))

@@ -28,8 +28,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._declared import
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._docker_objects import INSTANCE_LABEL
 from ansible_collections.ai_micro.postgres.plugins.module_utils._hba_judge import rule_problems
+from ansible_collections.ai_micro.postgres.plugins.module_utils._units import MEBIBYTE
 
-MEBIBYTE = 1024 * 1024
 POSTGRES_MAJOR = "15"
 MINIMUM_PASSWORD_LENGTH = 12
 MAXIMUM_NAME_BYTES = 63

@@ -6,14 +6,15 @@
 
 from __future__ import annotations
 
-MEGABYTE = 1 << 20
+from ansible_collections.ai_micro.postgres.plugins.module_utils._units import MEBIBYTE
+
 # What is copied grows: a backup by the WAL that follows, a dumped database by what it is written anew with.
 SHARE = 10
 
 
 def needed(size: int, reserve_mb: int) -> int:
     """The bytes that have to be free for a copy: its size and a tenth of it, and what stays free for the server."""
-    return size + size // SHARE + reserve_mb * MEGABYTE
+    return size + size // SHARE + reserve_mb * MEBIBYTE
 
 
 def shortage(what: str, size: int, disk: str, free: int, reserve_mb: int) -> str:
@@ -22,6 +23,6 @@ def shortage(what: str, size: int, disk: str, free: int, reserve_mb: int) -> str
     if free >= wanted:
         return ""
     return (
-        f"{what} needs {wanted // MEGABYTE} MB on the disk of {disk} (its size of {size // MEGABYTE} MB, a tenth of it, and "
-        f"postgres_backup_copy_reserve_mb, {reserve_mb} MB, for the server), and {free // MEGABYTE} MB are free: make room there"
+        f"{what} needs {wanted // MEBIBYTE} MB on the disk of {disk} (its size of {size // MEBIBYTE} MB, a tenth of it, and "
+        f"postgres_backup_copy_reserve_mb, {reserve_mb} MB, for the server), and {free // MEBIBYTE} MB are free: make room there"
     )

@@ -13,6 +13,8 @@ from tests.hosts.fleet import SECRETS, Fleet
 from tests.hosts.run import Run
 
 RELEASES = {"a": "bookworm", "b": "trixie"}
+# Until a lost host comes back on it, nobody has done anything on it.
+BARE = {"c": "trixie"}
 NAME = "ai-micro-postgres"
 HAND_OVER = "tests/hosts/hand_over.yml"
 PATIENCE = 60
@@ -25,7 +27,7 @@ HOLD = "import socket, time; kept = socket.create_server(('127.0.0.1', 6543)); t
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Start the hosts."""
-    with Fleet.start(tmp_path_factory.mktemp("fleet"), RELEASES) as started:
+    with Fleet.start(tmp_path_factory.mktemp("fleet"), {**RELEASES, **BARE}) as started:
         yield started
 
 
@@ -177,8 +179,11 @@ def test_split_inventory_gives_each_database_an_instance(fleet: Fleet, provision
     unchanged(fleet.play("site.yml", provisioned))
 
 
-def test_lost_host_comes_back_on_another_one_of_another_release(fleet: Fleet, provisioned: Path) -> None:
-    """By the steps of the role's README: another address in the inventory, the repository in its place, restore.yml, a full backup."""
+def test_lost_host_comes_back_on_a_bare_one_of_another_release(fleet: Fleet, provisioned: Path) -> None:
+    """By the steps of the role's README: another address in the inventory, the repository in its place, restore.yml, a full backup.
+
+    There is neither an Engine nor an image on the other host: restore.yml installs the one and builds the other.
+    """
     name = f"{NAME}-moved"
     shared = {
         "postgres_common_name": name,
@@ -213,30 +218,33 @@ def test_lost_host_comes_back_on_another_one_of_another_release(fleet: Fleet, pr
     sorted_by = sql("a", COLLATION)
     fleet.hosts["a"].exec("docker", "kill", name)
 
+    (other,) = BARE
+    bare = fleet.hosts[other]
+    assert bare.exec("sh", "-c", "command -v docker dockerd psql", check=False).stdout == ""
     authority = fleet.hosts["a"].shell(f"cat /etc/{name}/tls/ca.crt")
     for directory, carried in (("/var/backups", name), (f"/etc/{name}", "ca")):
-        fleet.hosts["b"].exec("mkdir", "-p", directory)
+        bare.exec("mkdir", "-p", directory)
         give, take = (
-            f"docker exec -i {fleet.hosts[host].name} tar --numeric-owner -C {directory}" for host in RELEASES
+            f"docker exec -i {fleet.hosts[host].name} tar --numeric-owner -C {directory}" for host in ("a", other)
         )
         carry = ["sh", "-c", f"{give} -cpf - {carried} | {take} -xpf -"]
         copied = subprocess.run(carry, check=False, capture_output=True)
         assert (copied.returncode, copied.stderr) == (0, b"")
-    play("playbooks/restore.yml", inventory("b"), "-e", f"confirm_restore={name}")
-    assert sql("b", "SELECT email FROM users ORDER BY email").split() == [
+    play("playbooks/restore.yml", inventory(other), "-e", f"confirm_restore={name}")
+    assert sql(other, "SELECT email FROM users ORDER BY email").split() == [
         "archived@example.org",
         "backed-up@example.org",
     ]
     # The image holds what sorts text, so another release of the host does not matter.
-    assert sql("b", COLLATION) == sorted_by
+    assert sql(other, COLLATION) == sorted_by
     # A client that knows the lost host's certificate authority goes on.
-    fleet.hosts["b"].exec("tee", "/root/ca.crt", stdin=authority)
+    bare.exec("tee", "/root/ca.crt", stdin=authority)
     client = "host=localhost port=5451 dbname=authdb user=auth_service sslmode=verify-full sslrootcert=/root/ca.crt"
     login = ("psql", client, "-XAtc", "SELECT count(*) FROM users")
-    answer = fleet.hosts["b"].exec(*login, environment={"PGPASSWORD": SECRETS["auth_service"]})
+    answer = bare.exec(*login, environment={"PGPASSWORD": SECRETS["auth_service"]})
     assert answer.stdout.strip() == "2"
-    unchanged(fleet.play("site.yml", inventory("b")))
-    play("playbooks/backup.yml", inventory("b"), "-e", "backup_type=full")
-    play("playbooks/verify.yml", inventory("b"))
-    unchanged(fleet.play("site.yml", inventory("b")))
+    unchanged(fleet.play("site.yml", inventory(other)))
+    play("playbooks/backup.yml", inventory(other), "-e", "backup_type=full")
+    play("playbooks/verify.yml", inventory(other))
+    unchanged(fleet.play("site.yml", inventory(other)))
     assert {host: started(fleet, host) for host in RELEASES} == before

@@ -26,6 +26,10 @@ from psycopg2 import sql
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "for-tests-ONLY-1"
+PATIENCE = 60
+# Beside the socket. All statements of all tests are in it, and Docker's own log of them takes seconds to be read.
+LOG = "server.log"
+LOGGING = ("logging_collector=on", "log_directory=/var/run/postgresql", f"log_filename={LOG}", "log_rotation_size=0")
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,25 @@ class Server:
         """
         self.sql(sql.SQL("COPY (SELECT 1) TO PROGRAM {}").format(sql.Literal(f"cat > /dev/null && {command}")))
 
-    def log(self) -> str:
-        """Give what the server has logged; nothing of a server that was given by its socket."""
+    def log_end(self) -> int:
+        """Give where the log ends once all that was done until now is in it; 0 for a server that was given by its socket."""
         if not self.container:
-            return ""
-        logs = docker("logs", self.container)
-        return logs.stdout + logs.stderr
+            return 0
+        log = Path(self.socket) / LOG
+        begin, last = log.stat().st_size, secrets.token_hex(8)
+        self.sql(f"SELECT '{last}'")
+        deadline = time.monotonic() + PATIENCE
+        while (found := read(log, begin).find(last.encode())) < 0:
+            assert time.monotonic() < deadline, "the server does not log what it is asked"
+            time.sleep(0.01)
+        return begin + found
+
+    def log(self, since: int = 0) -> str:
+        """Give what the server has logged, all or from an end of before; nothing of a server that was given by its socket."""
+        end = self.log_end()
+        text = read(Path(self.socket) / LOG, since, end - since).decode(errors="replace") if end else ""
+        # Without the line that its end was found by.
+        return text.rpartition("\n")[0]
 
     def call(self, module: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
         """Call one module of the collection and return its result."""
@@ -94,6 +111,13 @@ class Server:
         return result
 
 
+def read(path: Path, begin: int, size: int = -1) -> bytes:
+    """Read a file from a byte on."""
+    with path.open("rb") as file:
+        file.seek(begin)
+        return file.read(size)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -106,14 +130,15 @@ def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def wait_for(made: Server, name: str) -> None:
     """Wait until the server answers over TCP: the one that initialises the cluster listens on the socket alone."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             made.connect(password=PASSWORD).close()
         except psycopg2.OperationalError as error:
-            logs = docker("logs", name)
             if time.monotonic() >= deadline:
-                pytest.fail(f"The server does not answer: {error}\n{logs.stdout}{logs.stderr}")
+                logs, log = docker("logs", name), Path(made.socket) / LOG
+                said = log.read_text(errors="replace")[-10000:] if log.exists() else ""
+                pytest.fail(f"The server does not answer: {error}\n{logs.stdout}{logs.stderr}{said}")
             time.sleep(0.1)
         else:
             return
@@ -147,8 +172,11 @@ def running_server(*settings: str) -> Iterator[Server]:
                 f"POSTGRES_PASSWORD={PASSWORD}",
             ),
             *("--env", "POSTGRES_INITDB_ARGS=--no-sync --locale=C.UTF-8", image),
-            *("-c", "fsync=off", "-c", "log_statement=all"),
-            *(word for setting in settings for word in ("-c", setting)),
+            *(
+                word
+                for setting in ("fsync=off", "log_statement=all", "log_file_mode=0644", *LOGGING, *settings)
+                for word in ("-c", setting)
+            ),
         )
         try:
             assert started.returncode == 0, f"The server of {image} did not start:\n{started.stderr}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
+CALLBACKS = Path(__file__).with_name("callbacks")
 SECRETS = {
     "postgres": "Superuser-Canary-1",
     "auth_service": "Auth-Canary-2@/:",
@@ -53,11 +54,11 @@ class PlaybookResult:
         return sum(int(number) for number in re.findall(rf"\b{what}=(\d+)", self.output))
 
 
-def play(playbook: str, inventory: Path, *arguments: str) -> PlaybookResult:
-    """Run a playbook of the collection on an inventory."""
+def play(playbook: str, inventory: Path, *arguments: str, **options: Any) -> PlaybookResult:
+    """Run a playbook of the collection on an inventory; the options are those of the process."""
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     path = REPOSITORY / "playbooks" / f"{playbook}.yml"
-    result = run(program, str(path), "-i", str(inventory), *arguments, check=False, cwd=REPOSITORY)
+    result = run(program, str(path), "-i", str(inventory), *arguments, check=False, cwd=REPOSITORY, **options)
     return PlaybookResult(result.returncode, result.stdout + result.stderr)
 
 
@@ -130,6 +131,11 @@ class Instance:
         """Run a playbook of the collection on the instance."""
         return play(playbook, self.inventory(**changes), *arguments)
 
+    def at_task(self, task: str, command: str, playbook: str, *arguments: str) -> PlaybookResult:
+        """Run a playbook in a process group of its own, and a command, which sh in that group runs, when that task begins."""
+        hook = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS), "AMT_AT_TASK": task, "AMT_COMMAND": command}
+        return play(playbook, self.inventory(), *arguments, start_new_session=True, env={**os.environ, **hook})
+
     def site(self, *arguments: str, **changes: Any) -> PlaybookResult:
         """Run site.yml, which must succeed."""
         result = self.play("site", *arguments, **changes)
@@ -152,6 +158,16 @@ class Instance:
         """Return what pg_dump writes of a database, without the key that it draws anew each time."""
         command = ["docker", "exec", self.name, "pg_dump", "-U", "postgres", database]
         return re.sub(r"(?m)^\\(un)?restrict .*\n", "", run(*command).stdout)
+
+    def beside(self) -> list[str]:
+        """Return the containers and then the volumes that carry the instance's name and are not its own: copies, and what restores have kept."""
+        containers = run("docker", "ps", "-a", "--format", "{{.Names}}", "-f", f"name={self.name}").stdout.split()
+        volumes = run("docker", "volume", "ls", "-q", "-f", f"name={self.name}").stdout.split()
+        return [name for name in containers + volumes if name not in (self.name, self.volume)]
+
+    def kept(self) -> list[str]:
+        """Return the volumes that restores have kept, oldest first."""
+        return sorted(name for name in self.beside() if name.startswith(f"{self.name}_kept_"))
 
     def inspect(self) -> dict[str, Any]:
         """Return what docker inspect says of the container."""
@@ -180,10 +196,10 @@ class Instance:
         firewall = self.directory / "firewall" / "firewall.sh"
         if firewall.exists():
             run(str(firewall), "remove", check=False)
-        for suffix in ("", "-init", "-proof", "-verify", "-restore", "-drill", "-clone"):
-            run("docker", "rm", "-f", self.name + suffix, check=False)
+        suffixes = ("", "-init", "-proof", "-verify", "-restore", "-drill", "-clone")
+        run("docker", "rm", "-f", *(self.name + suffix for suffix in suffixes), check=False)
         copies = [f"{self.name}_{purpose}" for purpose in ("verify", "restore", "drill", "clone")]
-        run("docker", "volume", "rm", "-f", self.volume, *copies, check=False)
+        run("docker", "volume", "rm", "-f", self.volume, *copies, *self.kept(), check=False)
         for left in (Path("/etc/cron.d") / f"{self.name}-backup", self.huge_pages):
             left.unlink(missing_ok=True)
         for directory in (self.directory, self.repository, Path("/opt") / self.name, Path("/var/lib") / self.name):

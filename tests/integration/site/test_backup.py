@@ -29,8 +29,6 @@ def backed(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ins
     assert "verified: restored in" in taken.text
     assert PASSPHRASE not in taken.output
     yield made
-    for volume in kept(made):
-        run("docker", "volume", "rm", volume)
     made.remove()
 
 
@@ -39,11 +37,6 @@ def stanza(instance: Instance) -> dict[str, Any]:
     command = ["pgbackrest", f"--stanza={instance.name}", "--output=json", "info"]
     answer = run("docker", "exec", "-u", "999", instance.name, *command).stdout
     return dict(json.loads(answer)[0])
-
-
-def kept(instance: Instance) -> list[str]:
-    """Return the volumes that restores have kept."""
-    return run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}_kept_").stdout.split()
 
 
 def add_user(instance: Instance, email: str) -> None:
@@ -181,7 +174,7 @@ def test_damaged_backup_is_not_restored_and_the_server_goes_on(
         f"The backup {stanza(backed)['backup'][0]['label']} is damaged and counts no more: take a full" in checked.text
     )
     assert backed.inspect()["State"]["StartedAt"] == started
-    assert kept(backed) == []
+    assert backed.kept() == []
 
 
 def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
@@ -193,7 +186,7 @@ def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
         "look how it is spelled, or give another restore_point, a restore_time, or the label of a backup"
         in refused.text
     )
-    assert kept(backed) == []
+    assert backed.kept() == []
     # Which backup leads there may be told instead of looked for.
     given_up = backed.play(
         "restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point=nowhere", postgres_backup_point_search=0
@@ -208,7 +201,7 @@ def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
     assert told.code != 0
     assert "cannot be recovered to nowhere, and the server is as it was" in told.text
     assert "recovery ended before configured recovery target was reached" in told.text
-    assert kept(backed) == []
+    assert backed.kept() == []
 
 
 def test_restore_to_a_point_and_back(backed: Instance) -> None:
@@ -229,13 +222,13 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert users(backed) == []
     said = restored(backed, "-e", "restore_point='an accident'")
     assert f"the restore begins with the backup {leads}, which ended before it" in said
-    assert f"What was served before is in the volume {kept(backed)[0]}" in said
+    assert f"What was served before is in the volume {backed.kept()[0]}" in said
     # What has looked for damage is gone again.
     assert backed.sql("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", "authdb") == "0"
     assert users(backed) == ["before@example.com"]
     assert backed.sql("SELECT password_hash FROM users", "authdb") == "changed"
     assert backed.site().count("changed") == 0
-    assert len(kept(backed)) == 1
+    assert len(backed.kept()) == 1
     # The newest backup is one of the timeline before, and leads to this one.
     drilled = backed.play("drill")
     assert drilled.code == 0, drilled.output
@@ -257,10 +250,10 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert backed.play("restore_undo").code == 0
     assert users(backed) == ["after@example.com", "before@example.com"]
     refused = backed.play("restore_cleanup")
-    assert f"The volume {kept(backed)[0]} with every database in it" in refused.text
-    assert len(kept(backed)) == 1
+    assert f"The volume {backed.kept()[0]} with every database in it" in refused.text
+    assert len(backed.kept()) == 1
     assert backed.play("restore_cleanup", "-e", f"confirm_restore_cleanup={NAME}").code == 0
-    assert kept(backed) == []
+    assert backed.kept() == []
     assert backed.site().count("changed") == 0
 
 
@@ -317,8 +310,8 @@ def test_lost_host_comes_back_from_the_repository(backed: Instance) -> None:
     journal = backed.directory / "restores.json"
     noted = json.loads(journal.read_text())
     ((newest, entry),) = noted.items()
-    assert (newest, entry["state"]) == (sorted(kept(backed))[-1], "empty")
-    journal.write_text(json.dumps({**noted, sorted(kept(backed))[0]: {**entry, "state": "swapped"}}))
+    assert (newest, entry["state"]) == (backed.kept()[-1], "empty")
+    journal.write_text(json.dumps({**noted, backed.kept()[0]: {**entry, "state": "swapped"}}))
     before = backed.snapshot()
     refused = backed.play("restore_undo")
     assert refused.code != 0

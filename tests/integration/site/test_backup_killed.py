@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from instance import REPOSITORY, Instance, PlaybookResult, run
+from instance import Instance, PlaybookResult, run
 
-CALLBACKS = Path(__file__).with_name("callbacks")
 # ansible-playbook leads a process group of its own here, and sh is in it.
 KILL = "kill -s KILL 0"
 KILL_SOON = "(sleep 0.25; kill -s KILL 0) &"
@@ -42,11 +39,7 @@ def served(backed_up: Instance, arguments: tuple[str, ...]) -> Iterator[Instance
     yield backed_up
     assert backed_up.site().count("changed") == 0
     played(backed_up, "restore_cleanup", "-e", f"confirm_restore_cleanup={backed_up.name}")
-    assert (kept(backed_up), journal(backed_up)) == ([], {})
-
-
-def kept(instance: Instance) -> list[str]:
-    return run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}_kept_").stdout.split()
+    assert (backed_up.kept(), journal(backed_up)) == ([], {})
 
 
 def journal(instance: Instance) -> dict[str, Any]:
@@ -65,12 +58,7 @@ def users(instance: Instance) -> list[str]:
 
 def at_task(instance: Instance, task: str, command: str, playbook: str, *arguments: str) -> PlaybookResult:
     """Run a playbook, and a command when that task begins."""
-    program = str(Path(sys.executable).with_name("ansible-playbook"))
-    path = REPOSITORY / "playbooks" / f"{playbook}.yml"
-    hook = {"ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS), "AMT_AT_TASK": task, "AMT_COMMAND": command}
-    words = (program, str(path), "-i", str(instance.inventory()), *arguments)
-    result = run(*words, check=False, cwd=REPOSITORY, start_new_session=True, env={**os.environ, **hook})
-    return PlaybookResult(result.returncode, result.stdout + result.stderr)
+    return instance.at_task(task, command, playbook, *arguments)
 
 
 def killed(instance: Instance, task: str, playbook: str, *arguments: str, how: str = KILL) -> None:
@@ -103,11 +91,11 @@ def test_restore_killed_right_before_its_data_is_served(
     killed(served, BEFORE, "restore", *arguments)
     assert served.inspect()["State"]["Running"] is False
     assert states(served) == ["prepared"]
-    (left,) = kept(served)
+    (left,) = served.kept()
     refused = served.play("restore_cleanup", "-e", f"confirm_restore_cleanup={served.name}")
     assert refused.code != 0
     assert "Nothing was removed, since a restore was cut short: run site.yml first" in refused.text
-    assert kept(served) == [left]
+    assert served.kept() == [left]
     if command == "site":
         refused_while_nothing_can_be_told(served)
     if command == "restore":
@@ -143,7 +131,7 @@ def test_restore_killed_while_the_data_change_places(served: Instance, arguments
     """Whichever it was, the journal says it, and both are there."""
     killed(served, BEFORE, "restore", *arguments, how=KILL_SOON)
     played(served, "site")
-    (left,) = kept(served)
+    (left,) = served.kept()
     assert holds_cluster(left)
     assert (states(served), users(served)) in ((["swapped"], THEN), (["unused"], NOW))
     if states(served) == ["swapped"]:
@@ -223,20 +211,13 @@ def refused_while_nothing_can_be_told(instance: Instance) -> None:
     path.write_text(noted)
 
 
-def beside(instance: Instance) -> list[str]:
-    """Containers and volumes besides the instance's own."""
-    containers = run("docker", "ps", "-a", "--format", "{{.Names}}", "-f", f"name={instance.name}").stdout.split()
-    volumes = run("docker", "volume", "ls", "-q", "-f", f"name={instance.name}").stdout.split()
-    return [name for name in containers + volumes if name not in (instance.name, instance.volume)]
-
-
 @CHAOS
 def test_drill_that_was_killed_is_drilled_again(backed_up: Instance) -> None:
     history = backed_up.repository / "catalog" / "drills.jsonl"
     before = history.read_text() if history.exists() else ""
     killed(backed_up, "Compare the copy with what the server held", "drill")
-    assert beside(backed_up) == [f"{backed_up.name}-drill", f"{backed_up.name}_drill"]
+    assert backed_up.beside() == [f"{backed_up.name}-drill", f"{backed_up.name}_drill"]
     assert (history.read_text() if history.exists() else "") == before
     played(backed_up, "drill")
     assert json.loads(history.read_text().splitlines()[-1])["passed"] is True
-    assert beside(backed_up) == []
+    assert backed_up.beside() == []

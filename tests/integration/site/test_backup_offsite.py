@@ -51,8 +51,6 @@ def backed(image: str, store: ObjectStore, tmp_path_factory: pytest.TempPathFact
     made.remove()
     made.site()
     yield made
-    for volume in run("docker", "volume", "ls", "-q", "-f", f"name={NAME}_kept_").stdout.split():
-        run("docker", "volume", "rm", volume)
     made.remove()
 
 

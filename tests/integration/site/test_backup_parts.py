@@ -32,8 +32,6 @@ def backed(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ins
     assert "each was restored and compared" in taken.text
     assert PASSPHRASE not in taken.output
     yield made
-    for volume in run("docker", "volume", "ls", "-q", "-f", f"name={NAME}_kept_").stdout.split():
-        run("docker", "volume", "rm", volume)
     made.remove()
 
 
@@ -79,13 +77,6 @@ def restored(instance: Instance, *arguments: str) -> str:
     return result.text
 
 
-def copies(instance: Instance) -> list[str]:
-    """Containers and volumes besides the instance's own."""
-    containers = run("docker", "ps", "-a", "--format", "{{.Names}}", "-f", f"name={NAME}").stdout.split()
-    volumes = run("docker", "volume", "ls", "-q", "-f", f"name={NAME}").stdout.split()
-    return [name for name in containers + volumes if name not in (NAME, instance.volume)]
-
-
 def reads_as_service(instance: Instance) -> str:
     """What the service sees over TLS, with its password."""
     address = f"host=127.0.0.1 port={instance.port} dbname=authdb user=auth_service sslmode=require"
@@ -113,7 +104,7 @@ def test_dumps_lie_encrypted_with_their_manifest(backed: Instance) -> None:
     (directory / "authdb.dump.enc").rename(directory / "moved")
     assert "lack authdb.dump.enc as it was written" in backed.play("status").text
     (directory / "moved").rename(directory / "authdb.dump.enc")
-    assert copies(backed) == []
+    assert backed.beside() == []
 
 
 def test_dump_is_restored_by_the_documented_commands(backed: Instance) -> None:
@@ -161,7 +152,7 @@ def test_copy_that_differs_from_the_server_is_no_verified_backup(backed: Instanc
     assert "Take a full backup (-e backup_type=full)" in red.text
     assert records(backed) == before
     assert f"The newest backup, {label}, is not verified" in backed.play("status").text
-    assert copies(backed) == []
+    assert backed.beside() == []
 
 
 @THOROUGH
@@ -184,7 +175,7 @@ def test_copy_with_a_damaged_index_is_no_verified_backup(backed: Instance) -> No
     assert red.code != 0
     assert f"The backup {label} is NOT verified: pg_amcheck found damage in its copy" in red.text
     assert records(backed) == before
-    assert copies(backed) == []
+    assert backed.beside() == []
     taken = backed.play("backup")
     assert taken.code == 0, taken.output
     assert "verified: restored in" in taken.text
@@ -205,7 +196,7 @@ def test_copy_that_does_not_fit_is_not_made(backed: Instance) -> None:
         last = backups(backed)[-1]["label"]
         assert f"NOT verified (A copy of the backup {last} needs 1000" in taken.text
         assert "MB are free: make room there)" in taken.text
-        assert copies(backed) == [stranger]
+        assert backed.beside() == [stranger]
     finally:
         run("docker", "rm", "-f", "-v", stranger)
     assert records(backed) == before
@@ -219,7 +210,7 @@ def test_copy_that_does_not_fit_is_not_made(backed: Instance) -> None:
     refused = backed.play("restore", "-e", f"confirm_restore={NAME}", **full)
     assert refused.code != 0
     assert "Nothing was restored, and the server is as it was: A copy of the backup" in refused.text
-    assert (users(backed), copies(backed), len(dumps(backed))) == (served, [], 1)
+    assert (users(backed), backed.beside(), len(dumps(backed))) == (served, [], 1)
     # With room again, the next one is verified, and the drill passes.
     assert "verified: restored in" in backed.play("backup").text
     assert backed.play("drill").code == 0
@@ -280,7 +271,7 @@ def test_somebody_deleted_users_at_14_00(backed: Instance) -> None:
     assert chosen.code == 0, chosen.output
     assert backed.sql("SELECT is_active FROM users WHERE email LIKE 'c%'", "authdb") == "t"
     assert backed.inspect()["State"]["StartedAt"] == started
-    assert copies(backed) == []
+    assert backed.beside() == []
 
 
 def test_one_database_comes_back_and_goes_again(backed: Instance) -> None:
@@ -314,7 +305,7 @@ def test_one_database_comes_back_and_goes_again(backed: Instance) -> None:
     assert users(backed) == before
     # With the privileges that are declared, which it did not have when it was closed.
     assert reads_as_service(backed) == "4"
-    assert copies(backed) == []
+    assert backed.beside() == []
 
 
 def test_one_table_comes_back_and_goes_again(backed: Instance) -> None:
@@ -390,7 +381,7 @@ def test_what_cannot_be_restored_leaves_everything_as_it_was(backed: Instance) -
         assert sentence in refused.text, refused.output
         assert "Traceback" not in refused.output
     assert (users(backed), databases(backed), backed.inspect()["State"]["StartedAt"]) == before
-    assert copies(backed) == []
+    assert backed.beside() == []
 
 
 @THOROUGH
@@ -502,7 +493,7 @@ def test_destroy_takes_a_last_backup_or_deletes_nothing(backed: Instance) -> Non
     gone = backed.play("destroy", *destroy)
     assert gone.code == 0, gone.output
     assert "verified: restored in" in gone.text
-    assert copies(backed) == []
+    assert backed.beside() == []
     assert run("docker", "inspect", NAME, check=False).returncode != 0
     # No server says which timeline was served, and the newest is one that an undone restore has left.
     note = backed.repository / "catalog" / "served_timeline"
@@ -513,7 +504,7 @@ def test_destroy_takes_a_last_backup_or_deletes_nothing(backed: Instance) -> Non
         "give the number of the one that was served last (-e restore_timeline=<number>); the newest backup of each is"
         in lost.text
     )
-    assert copies(backed) == []
+    assert backed.beside() == []
     note.with_name("moved").rename(note)
     restored(backed)
     assert backups(backed)[-1]["annotation"] == {"reason": "before destroy"}

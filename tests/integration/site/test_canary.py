@@ -56,9 +56,10 @@ def watched() -> Iterator[dict[str, set[str]]]:
     ended = threading.Event()
     containers = Path(run("docker", "info", "-f", "{{.DockerRootDir}}").stdout.strip()) / "containers"
 
-    def look(path: Path) -> str:
+    def look(path: str) -> str:
         try:
-            content = path.read_bytes()
+            with open(path, "rb") as file:
+                content = file.read()
         except OSError:
             return ""  # it ended
         if MARK.encode() in content:
@@ -66,14 +67,25 @@ def watched() -> Iterator[dict[str, set[str]]]:
         seen["verifiers"].update(found.decode() for found in VERIFIER.findall(content))
         return content.decode(errors="replace")
 
+    def written(path: str) -> tuple[int, int, int]:
+        try:
+            about = os.stat(path)
+        except OSError:
+            return (0, 0, 0)
+        return about.st_ino, about.st_size, about.st_mtime_ns
+
     def watch() -> None:
+        as_read: dict[str, tuple[int, int, int]] = {}
         while not ended.wait(0.02):
-            for process in Path("/proc").glob("[0-9]*"):
-                look(process / "environ")
-                seen["programs"].add(Path(look(process / "cmdline").split("\0")[0]).name)
-            # Those that live for a moment too: what docker inspect says of them, and their logs.
+            for process in filter(str.isdigit, os.listdir("/proc")):
+                look(f"/proc/{process}/environ")
+                seen["programs"].add(os.path.basename(look(f"/proc/{process}/cmdline").split("\0")[0]))
+            # Those that live for a moment too: what docker inspect says of them, and their logs. Not what stays as it was read: others' logs are long.
             for name in (*glob.glob(f"{containers}/*/*.json"), *glob.glob(f"{containers}/*/*-json.log")):
-                seen["containers"].update(re.findall(r'"Name":"/([^"]+)"', look(Path(name))))
+                now = written(name)
+                if as_read.get(name) != now:
+                    as_read[name] = now
+                    seen["containers"].update(re.findall(r'"Name":"/([^"]+)"', look(name)))
 
     thread = threading.Thread(target=watch)
     thread.start()

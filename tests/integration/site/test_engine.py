@@ -166,24 +166,29 @@ def test_another_run_that_changes_the_engine_is_waited_for(plain_host: str, tmp_
 
 
 def test_engine_that_does_not_answer_is_named(plain_host: str, tmp_path: Path) -> None:
+    """By all playbooks at once: each waits for seconds until it says so. They are of instances of their own, for the sake of their locks."""
     assert engine(tmp_path).code == 0
+
+    def play(playbook: str) -> PlaybookResult:
+        folder = tmp_path / playbook
+        folder.mkdir()
+        if playbook in ("existing", "distribution"):
+            return engine(folder, docker_engine_source=playbook, postgres_common_name=playbook)
+        return play_on_host(folder, REPOSITORY / "playbooks" / f"{playbook}.yml", postgres_common_name=playbook)
+
+    playbooks = ("verify", "status", "start", "stop", "restart", "down", "destroy")
     inside("sh", "-c", "kill -STOP $(cat /run/docker.pid)")
     try:
-        existing = engine(tmp_path, docker_engine_source="existing")
-        assert existing.code != 0
-        assert (
-            "The Docker Engine of this host does not answer: the socket /var/run/docker.sock accepts" in existing.text
-        )
-        managed = engine(tmp_path)
-        assert managed.code != 0
-        assert "The Docker Engine was started but does not answer" in managed.text
-        assert "/var/log/docker.log" in managed.text
-        for playbook in ("verify", "status", "start", "stop", "restart", "down", "destroy"):
-            named = play_on_host(tmp_path, REPOSITORY / "playbooks" / f"{playbook}.yml")
-            assert named.code != 0
-            assert "the Docker Engine does not answer" in named.text, named.output
+        with ThreadPoolExecutor(len(playbooks) + 2) as pool:
+            managed, existing, *named = pool.map(play, ("distribution", "existing", *playbooks))
     finally:
         inside("sh", "-c", "kill -CONT $(cat /run/docker.pid)")
+    assert [one.code == 0 for one in (managed, existing, *named)] == [False] * (len(playbooks) + 2)
+    assert "The Docker Engine of this host does not answer: the socket /var/run/docker.sock accepts" in existing.text
+    assert "The Docker Engine was started but does not answer" in managed.text
+    assert "/var/log/docker.log" in managed.text
+    for one in named:
+        assert "the Docker Engine does not answer" in one.text, one.output
     assert engine(tmp_path).count("changed") == 0
 
 

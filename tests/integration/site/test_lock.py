@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from instance import REPOSITORY, Instance
+from instance import REPOSITORY, SUFFIX, Instance
 
 PATIENCE = 60
 HOLD = [
@@ -22,19 +22,25 @@ HOLD = [
         "gather_facts": False,
         "tasks": [
             {"ansible.builtin.import_role": {"name": "ai_micro.postgres.postgres_common", "tasks_from": "lock"}},
-            {"ansible.builtin.wait_for": {"path": "/run/ai_micro.postgres/never", "timeout": 120}},
+            {"ansible.builtin.wait_for": {"path": "/run/ai_micro.postgres/never", "timeout": 600}},
         ],
     }
 ]
 
 
-@pytest.fixture
-def first(instance: Instance, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a playbook that takes the lock of the instance and keeps it."""
-    lock = Path(f"/run/ai_micro.postgres/{instance.name}.lock")
-    playbook = tmp_path / "hold.yml"
+@pytest.fixture(scope="module")
+def held(image: str, tmp_path_factory: pytest.TempPathFactory) -> Instance:
+    """Name an instance that is never made."""
+    return Instance(f"amt-held{SUFFIX}", 25433, tmp_path_factory.mktemp("held"), image)
+
+
+@pytest.fixture(scope="module")
+def first(held: Instance) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a playbook that takes the lock of the instance and keeps it, until the last of these tests kills it."""
+    lock = Path(f"/run/ai_micro.postgres/{held.name}.lock")
+    playbook = held.folder / "hold.yml"
     playbook.write_text(json.dumps(HOLD))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(instance.inventory()), str(playbook)]
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", str(held.inventory()), str(playbook)]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, start_new_session=True) as run:
         deadline = time.monotonic() + PATIENCE
         while not lock.exists():
@@ -49,25 +55,25 @@ def first(instance: Instance, tmp_path: Path) -> Iterator[subprocess.Popen[bytes
 
 @pytest.mark.parametrize("playbook", ["site", "start", "stop", "restart", "down", "destroy", "backup"])
 def test_second_run_is_refused_with_time_and_process_of_the_first(
-    instance: Instance, first: subprocess.Popen[bytes], playbook: str
+    held: Instance, first: subprocess.Popen[bytes], playbook: str
 ) -> None:
-    before = instance.snapshot()
-    second = instance.play(playbook, "-e", f"confirm_destroy={instance.name}")
+    before = held.snapshot()
+    second = held.play(playbook, "-e", f"confirm_destroy={held.name}")
     assert second.code != 0
     assert f"Another run is changing this: process {first.pid} of " in second.text
     assert "begun 20" in second.text
     assert "postgres_common_replace_lock" in second.text
-    assert instance.snapshot() == before
+    assert held.snapshot() == before
 
 
-def test_killed_run_keeps_nobody_out(instance: Instance, first: subprocess.Popen[bytes]) -> None:
+def test_killed_run_keeps_nobody_out(held: Instance, first: subprocess.Popen[bytes]) -> None:
     first.send_signal(signal.SIGKILL)
     first.wait()
-    second = instance.play("start")
+    second = held.play("start")
     assert f"A lock left by process {first.pid} of " in second.text
     # What start says of an instance that was never made; the lock is no longer in its way.
-    assert f"There is no container {instance.name}" in second.text
-    assert not Path(f"/run/ai_micro.postgres/{instance.name}.lock").exists()
+    assert f"There is no container {held.name}" in second.text
+    assert not Path(f"/run/ai_micro.postgres/{held.name}.lock").exists()
 
 
 @pytest.mark.parametrize("hours", [0, 72])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from instance import SUFFIX, Instance, play, run
 
+LOCK = "Keep other runs away from what the instances of this host share"
+CREATE = "Create the network, unless the run that was waited for has"
 MARK = "INSERT INTO users (email, password_hash) VALUES ('first@example.org', '-')"
 
 
@@ -21,13 +24,14 @@ def make(name: str, port: int, folder: Path, image: str) -> Instance:
 
 @pytest.fixture(scope="module")
 def pair(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Instance, Instance]]:
-    """Provision two instances, one after the other."""
+    """Provision two instances at once."""
     top = tmp_path_factory.mktemp("two")
     both = (make("one", 25441, top / "one", image), make("two", 25442, top / "two", image))
     try:
         for instance in both:
             instance.remove()
-            instance.site()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Instance.site, both))
         both[0].sql(MARK, "authdb")
         yield both
     finally:
@@ -72,6 +76,33 @@ def test_runs_on_one_leave_the_other_untouched(pair: tuple[Instance, Instance]) 
     assert state(first) == before
     assert first.site().count("changed") == 0
     assert state(first) == before
+
+
+def test_two_runs_at_once_make_one_network(image: str, tmp_path: Path) -> None:
+    """Both have seen that there is none, and the first is about to make it when the second asks; Debian 12's Engine would make two of one name."""
+    shared = f"amt-shared{SUFFIX}"
+    role = {"name": "ai_micro.postgres.postgres_instance", "tasks_from": "storage"}
+    tasks = [{"ansible.builtin.import_role": role}]
+    (tmp_path / "play.yml").write_text(json.dumps([{"hosts": "postgres", "gather_facts": False, "tasks": tasks}]))
+    both = (make("three", 25498, tmp_path / "three", image), make("four", 25499, tmp_path / "four", image))
+    for instance in both:
+        instance.variables["postgres_common_network"] = shared
+
+    held, asked = tmp_path / "held", tmp_path / "asked"
+    wait = "for i in $(seq 600); do test -e {} && break; sleep 0.1; done"
+    moments = ((CREATE, f"touch {held}; {wait.format(asked)}"), (LOCK, f"{wait.format(held)}; touch {asked}"))
+    try:
+        with ThreadPoolExecutor() as pool:
+            runs = list(pool.map(lambda one, moment: one.at_task(*moment, str(tmp_path / "play")), both, moments))
+        assert [done.code for done in runs] == [0, 0], runs[0].output + runs[1].output
+        # Each its volume, and the first the network.
+        assert [done.count("changed") for done in runs] == [2, 1], runs[0].output + runs[1].output
+        assert len(run("docker", "network", "ls", "-q", "-f", f"name={shared}").stdout.split()) == 1
+        assert (held.exists(), asked.exists()) == (True, True)
+    finally:
+        for instance in both:
+            instance.remove()
+        run("docker", "network", "rm", shared, check=False)
 
 
 def test_port_of_the_other_instance_is_refused_by_its_name(pair: tuple[Instance, Instance]) -> None:

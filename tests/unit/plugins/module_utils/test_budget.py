@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.ai_micro.postgres.plugins.module_utils._budget import memory_budget, memory_limit, need
+from ansible_collections.ai_micro.postgres.plugins.module_utils._units import MEBIBYTE
 
-MEBIBYTE = 1024 * 1024
 POOLS: list[Any] = [{"pool": {"size": size, "overflow": over}} for size, over in ((20, 10), (15, 5), (25, 15))]
 
 

@@ -22,7 +22,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_inde
     is_cast,
 )
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_look import Column, Look, choose_column
-from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import MEBIBYTE, budget, mebibytes
+from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_memory import budget, mebibytes
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_preflight import collection_problems
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_run import sample_size
 from ansible_collections.ai_micro.postgres.plugins.module_utils._collection_search import count_hits, nodes
@@ -33,6 +33,7 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgvector import
     numbers,
     parallel_build_is_unsafe,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._units import MEBIBYTE
 
 THRESHOLDS: dict[str, Any] = {
     **dict.fromkeys(("null_embeddings", "zero_norm", "wrong_dimensions", "orphans", "duplicates"), 0),

@@ -25,8 +25,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._preflight impor
     secret_problems,
     source_problems,
 )
+from ansible_collections.ai_micro.postgres.plugins.module_utils._units import MEBIBYTE
 
-MEBIBYTE = 1024 * 1024
 VOLUME = "pg_postgres_data"
 OWN = "pg"
 EMPTY = {"empty": True, "entries": [], "pg_version": "", "system_identifier": "", "state": ""}
