@@ -20,6 +20,7 @@ NO_BACKUP = 2
 _ERROR = re.compile(r"ERROR: \[(\d+)\]: (.*)")
 _DAMAGED = "a file is damaged: run verify.yml --tags backup, and restores pass over the backups that it finds damaged"
 _REMEDIES: Mapping[int, str] = {
+    26: _DAMAGED,
     27: "start the container",
     28: "another cluster's backups are in the repository",
     29: _DAMAGED,

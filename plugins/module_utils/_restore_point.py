@@ -10,11 +10,11 @@ Its name alone does not tell which backup leads there, and PostgreSQL finds out 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest import Backup, position
-from ansible_collections.ai_micro.postgres.plugins.module_utils._wal_chain import number
+from ansible_collections.ai_micro.postgres.plugins.module_utils._wal_chain import number, read_listing
 
 # The file of the container that lists the WAL.
 LISTED = "/files"
@@ -40,7 +40,6 @@ done < /files
 # Of the next file's first page.
 _PAGE = 8192
 _FOUND = re.compile(r"^rmgr: XLOG .*\blsn: ([0-9A-F]+/[0-9A-F]+), .*desc: RESTORE_POINT ", re.MULTILINE)
-_PATH = re.compile(r"(?:^|/)(([0-9A-F]{16})[0-9A-F]{8})(-[0-9a-f]{40}\.zst)$")
 
 
 class Search(NamedTuple):
@@ -59,11 +58,7 @@ def container(stanza: str) -> str:
 
 def newest_timeline(listing: str) -> int:
     """The newest timeline of an archive, 0 of an empty one."""
-    return max((int(found[1][:8], 16) for found in _files(listing)), default=0)
-
-
-def _files(listing: str) -> Iterable[re.Match[str]]:
-    return (found for found in map(_PATH.search, listing.splitlines()) if found)
+    return max((int(wal[:8], 16) for wal in read_listing(listing)), default=0)
 
 
 def way(listing: str, timeline: int, parents: Mapping[int, int], size: int, since: int) -> list[tuple[str, str]]:
@@ -72,11 +67,10 @@ def way(listing: str, timeline: int, parents: Mapping[int, int], size: int, sinc
     The file in which a timeline branched off begins with what its parent wrote, so that of two the later timeline's is taken.
     """
     chosen: dict[int, tuple[str, str]] = {}
-    for found in sorted(_files(listing), key=lambda found: found[1]):
-        wal, file = found[1], number(found[1], size)
-        own = int(wal[:8], 16)
+    for wal, path in sorted(read_listing(listing).items()):
+        own, file = int(wal[:8], 16), number(wal, size)
         if file >= since // size and (own == timeline or (own in parents and file * size < parents[own])):
-            chosen[file] = (wal, f"{found[2]}/{wal}{found[3]}")
+            chosen[file] = (wal, path)
     return [chosen[file] for file in sorted(chosen, reverse=True)]
 
 
@@ -121,6 +115,8 @@ def unfound(name: str, files: Sequence[tuple[str, str]], search: Search, backups
     lost = f", of which {len(search.unread)} cannot be read ({', '.join(search.unread[:3])})" if search.unread else ""
     oldest: Optional[Backup] = backups[0] if backups else None
     since = f" since the end of the oldest backup that leads there, {oldest.label}" if oldest else ""
+    gone = number(files[0][0], size) - oldest.ended_at // size + 1 - len(files) if oldest and files else 0
+    lost += f"; {gone} of that time are not in the repository (postgres_backup_wal_days)" if gone > 0 else ""
     return (
         f"No restore point {name} is in the {len(files)} WAL files{since}{lost}: look how it is spelled, or give another restore_point, a restore_time, "
         "or the label of a backup alone (restore_set)."

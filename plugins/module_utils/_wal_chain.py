@@ -22,7 +22,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils._pgbackrest impo
 DEFAULT_SIZE = 16 << 20
 # What initdb --wal-segsize permits, the default first.
 SIZES = (DEFAULT_SIZE, *(1 << power for power in range(20, 31) if 1 << power != DEFAULT_SIZE))
-_FILE = re.compile(r"(?:^|/)([0-9A-F]{24})-[0-9a-f]{40}(?:[.][a-z0-9]+)?$", re.MULTILINE)
+# Behind the name of a whole file are its hash and how it is packed.
+_FILE = re.compile(r"(?:^|/)([0-9A-F]{24})(-[0-9a-f]{40}(?:[.][a-z0-9]+)?)$", re.MULTILINE)
 _INVALID = re.compile(r"^.*\b(?:invalid|missing)\b.*?/([0-9A-F]{24})-[0-9a-f]{40}", re.MULTILINE)
 
 
@@ -31,9 +32,9 @@ def listing_words(stanza: str, archive: str) -> tuple[str, ...]:
     return "repo-ls", "--recurse", f"archive/{stanza}/{archive}"
 
 
-def read_listing(text: str) -> set[str]:
-    """Read the names of the whole WAL files that are listed."""
-    return set(_FILE.findall(text))
+def read_listing(text: str) -> dict[str, str]:
+    """Read which whole WAL files are listed: their places in the archive by their names."""
+    return {wal: f"{wal[:16]}/{wal}{rest}" for wal, rest in _FILE.findall(text)}
 
 
 def invalid_files(log: str) -> set[str]:

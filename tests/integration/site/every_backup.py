@@ -1,18 +1,21 @@
-"""Every backup that an instance calls verified, restored once more with nothing but pgBackRest and a server, and counted."""
+"""Every backup that is shown as verified, restored once more with nothing but pgBackRest and a server, and counted."""
 
 from __future__ import annotations
 
 import json
-import re
+import os
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
-from instance import Instance, run
+from instance import REPOSITORY, Instance, run
 
 DATA = "/var/lib/postgresql/data"
+LOCAL, OFFSITE = "/etc/pgbackrest/pgbackrest.conf", "/etc/pgbackrest/offsite.conf"
 # It recovers to the moment that was compared when the backup was verified, on the timeline of the backup itself, and lives in memory.
 SCRIPT = """
-pgbackrest --stanza="$1" --set="$2" --type=name --target="$3" --target-timeline=current --target-action=promote \\
+pgbackrest --config="$1" --stanza="$2" --set="$3" --type=name --target="$4" --target-timeline=current --target-action=promote \\
   --archive-mode=off --log-level-console=warn restore
 exec postgres -c config_file=/etc/postgresql-config/postgresql.conf -c listen_addresses= -c shared_buffers=16MB -c archive_mode=off
 """
@@ -24,33 +27,59 @@ WHERE (c.relkind = 'r' OR c.relkind = 'm' AND c.relispopulated) AND c.relpersist
 """
 
 
-def restore_every(instance: Instance) -> list[str]:
-    """Restore each backup that counts as verified, and return their labels."""
-    folder = instance.repository / "catalog" / "verified"
-    records = [json.loads(path.read_text()) for path in sorted(folder.iterdir())]
-    shown = re.findall(r"([\w-]+) \(\w+\): \S+ h old, \S+ MB, verified", instance.play("status").text)
-    assert shown
-    assert set(shown) <= {record["label"] for record in records}
-    for record in records:
-        assert restored_rows(instance, record) == record["rows"], record
-    return [record["label"] for record in records]
+def restore_every(instance: Instance, offsite: bool = False) -> list[str]:
+    """Restore each backup of a repository that is shown as verified, from there alone, and return their labels."""
+    found = look(instance)
+    backups = found["offsite"]["backups"] if offsite else found["backups"]
+    shown = [each["label"] for each in backups if each["verified_at"]]
+    assert shown, found
+    records = instance.repository / "catalog" / ("offsite" if offsite else "") / "verified"
+    for label in shown:
+        record = json.loads((records / f"{label}.json").read_text())
+        assert restored_rows(instance, record, offsite) == record["rows"], record
+    return shown
 
 
-def restored_rows(instance: Instance, record: dict[str, Any]) -> int:
+def look(instance: Instance) -> dict[str, Any]:
+    """Ask for the backups, as anybody may who knows the module."""
+    given = {
+        "login_host": "127.0.0.1",
+        "login_port": instance.port,
+        "login_password": instance.password("postgres"),
+        "ssl_mode": "require",
+        "container": instance.name,
+        "stanza": instance.name,
+        "catalog": str(instance.repository / "catalog"),
+        **({"offsite_config": OFFSITE} if "postgres_backup_offsite_bucket" in instance.variables else {}),
+    }
+    program = str(Path(sys.executable).with_name("ansible"))
+    module = ("-m", "ai_micro.postgres.postgres_backup_info", "-a", json.dumps(given))
+    environment = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"}
+    said = run(program, "localhost", "-i", "localhost,", "-c", "local", *module, cwd=REPOSITORY, env=environment)
+    return dict(json.loads(said.stdout.partition(" => ")[2]))
+
+
+def restored_rows(instance: Instance, record: dict[str, Any], offsite: bool) -> int:
     """Restore one backup into memory, start a server on it, and count the rows of every database that the record names."""
     server = f"{instance.name}-every"
     places = {
         instance.directory / "postgresql": "/etc/postgresql-config",
         instance.directory / "tls": "/etc/postgresql-tls",
         instance.directory / "pgbackrest": "/etc/pgbackrest",
-        instance.repository / "pgbackrest": "/var/lib/pgbackrest",
     }
+    if offsite:
+        # By the network alone, as from a host whose own repository is lost.
+        given = instance.variables
+        reach = f"--add-host={given['postgres_backup_offsite_endpoint']}:{given['postgres_backup_offsite_address']}"
+    else:
+        places[instance.repository / "pgbackrest"] = "/var/lib/pgbackrest"
+        reach = "--network=none"
     run(
-        *("docker", "run", "--detach", f"--name={server}", "--user=999:999", "--network=none", "--shm-size=256m"),
+        *("docker", "run", "--detach", f"--name={server}", "--user=999:999", reach, "--shm-size=256m"),
         *(f"--mount=type=bind,source={source},target={target},readonly" for source, target in places.items()),
         *(f"--tmpfs={DATA}:uid=999,gid=999,mode=0700", "--tmpfs=/var/run/postgresql:uid=999,gid=999"),
         *("--entrypoint=sh", instance.image, "-ec", SCRIPT, "sh"),
-        *(instance.name, record["label"], record["restore_point"]),
+        *(OFFSITE if offsite else LOCAL, instance.name, record["label"], record["restore_point"]),
     )
     try:
         give_up = time.monotonic() + 120

@@ -13,9 +13,16 @@ from typing import Any
 
 import pytest
 from every_backup import restore_every
-from instance import PASSPHRASE, REPOSITORY, SUFFIX, Instance, run
+from instance import PASSPHRASE, REPOSITORY, SECRETS, SUFFIX, Instance, run
 
 NAME = f"amt-backup{SUFFIX}"
+# More WAL files than the bounded search reads in its one second.
+FILES = 60
+WRITE = f"""
+DO $$ BEGIN FOR file IN 1..{FILES} LOOP
+    PERFORM pg_logical_emit_message(false, 'test', 'something'); PERFORM pg_switch_wal();
+END LOOP; END $$
+"""
 
 
 @pytest.fixture(scope="module")
@@ -188,13 +195,7 @@ def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
     )
     assert backed.kept() == []
     # Which backup leads there may be told instead of looked for.
-    given_up = backed.play(
-        "restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point=nowhere", postgres_backup_point_search=0
-    )
-    assert given_up.code != 0
-    assert "give the label of the backup to begin with (restore_set), one of " in given_up.text
     label = stanza(backed)["backup"][0]["label"]
-    assert label in given_up.text
     told = backed.play(
         *("restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point=nowhere", "-e", f"restore_set={label}")
     )
@@ -205,13 +206,27 @@ def test_point_that_is_not_there_is_not_restored(backed: Instance) -> None:
 
 
 def test_restore_to_a_point_and_back(backed: Instance) -> None:
-    """The point is somebody's own, the second of its name, and older than the newest backup, from which no WAL leads back."""
+    """The point is somebody's own, the second of its name, and older than the newest backup, from which no WAL leads back.
+
+    One service had no role then, one might not do what it is declared to, and of one the password and the login have changed since.
+    """
     leads = stanza(backed)["backup"][-1]["label"]
+    backed.sql(
+        "REASSIGN OWNED BY user_api_service TO postgres; DROP OWNED BY user_api_service; DROP ROLE user_api_service",
+        "apidb",
+    )
+    backed.sql("REVOKE ALL ON users FROM auth_service", "authdb")
     backed.sql("SELECT pg_create_restore_point('an accident')")
     backed.sql("UPDATE users SET password_hash = 'changed'", "authdb")
     backed.sql("SELECT pg_create_restore_point('an accident')")
     backed.sql("DELETE FROM users", "authdb")
+    passwords = {role: secret for role, secret in SECRETS.items() if role != "postgres"}
+    backed.variables["postgres_common_role_passwords"] = {**passwords, "admin_api_service": "Admin-Canary-10"}
+    turn = ("-e", "postgres_databases_rotate=admin_api_service", "-e", "postgres_databases_rotate_grace=1")
+    rotated = backed.play("rotate_secrets", *turn)
+    assert rotated.code == 0, rotated.output
     assert backed.play("backup", postgres_backup_verify=False).code == 0
+    backed.sql(WRITE)
     before = backed.snapshot()
     # With a setting that a run which got as far as the configuration would have written.
     asked = backed.play("restore", "-e", "restore_point='an accident'", postgres_instance_settings={"work_mem": "3MB"})
@@ -220,7 +235,21 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert asked.count("changed") == 0
     assert backed.snapshot() == before
     assert users(backed) == []
+    point = ("-e", f"confirm_restore={NAME}", "-e", "restore_point='an accident'")
+    given_up = backed.play("restore", *point, postgres_backup_point_search=1)
+    assert given_up.code != 0
+    bound = re.search(
+        r"Nothing was restored, and the server is as it was: .*The restore point an accident is in none of the (\d+) newest WAL files, which is as far as "
+        r"postgres_backup_point_search lets a restore look: give the label of the backup to begin with \(restore_set\), one of (.+), or a higher ",
+        given_up.text,
+    )
+    assert bound, given_up.output
+    assert int(bound[1]) < FILES
+    assert leads in bound[2].split(", ")
+    assert kept(backed) == []
     said = restored(backed, "-e", "restore_point='an accident'")
+    services = {"auth_service authdb", "user_api_service apidb", "admin_api_service_2 admindb"}
+    assert backed.who_comes_in() == services
     assert f"the restore begins with the backup {leads}, which ended before it" in said
     assert f"What was served before is in the volume {backed.kept()[0]}" in said
     # What has looked for damage is gone again.
@@ -240,6 +269,8 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert "(diff)" in taken.text
     assert re.search(rf"Taking a backup of {NAME}: (\d+ % copied, )?under way for \d+ s\.", taken.text)
     assert "verified: restored in" in taken.text
+    verified = backed.play("verify")
+    assert verified.code == 0, verified.output
     first, *_others, unverified, last = stanza(backed)["backup"]
     assert (last["type"], last["prior"]) == ("diff", first["label"])
     assert backed.play("restore_undo").code == 0
@@ -319,6 +350,10 @@ def test_lost_host_comes_back_from_the_repository(backed: Instance) -> None:
     assert backed.snapshot() == before
     journal.write_text(json.dumps(noted))
     assert users(backed) == [f"{name}@example.com" for name in ("after", "before", "first", "last", "second")]
+    # Which login has its turn was known to the lost host alone.
+    services = {"auth_service authdb", "user_api_service apidb", "admin_api_service admindb"}
+    assert backed.who_comes_in() == services
+    assert backed.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE '%service_2'") == "0"
     assert backed.sql("SELECT system_identifier FROM pg_control_system()") == identifier
     assert backed.site().count("changed") == 0
     assert backed.play("verify").code == 0
@@ -398,11 +433,18 @@ def test_playbook_of_a_stranger_is_told_of_the_backups(
     assert found["warnings_found"] == []
 
 
-def test_repository_of_another_cluster_is_refused(backed: Instance, tmp_path: Path) -> None:
-    other = Instance(f"{NAME}-other", 25456, tmp_path, backed.image)
+def test_repository_of_another_cluster_is_refused_or_taken_by_its_name(backed: Instance, tmp_path: Path) -> None:
+    """Restored as a clone of that cluster: its rows are served by the passwords of this inventory, and the way back leads to the data of before."""
+    passwords = {role: f"Other-{secret}" for role, secret in SECRETS.items()}
+    variables = {
+        "postgres_common_superuser_password": passwords.pop("postgres"),
+        "postgres_common_role_passwords": passwords,
+    }
+    other = Instance(f"{NAME}-other", 25456, tmp_path, backed.image, variables)
     other.remove()
     try:
         other.site()
+        add_user(other, "own@example.com")
         shutil.copytree(backed.repository, other.repository)
         conf = other.repository / "pgbackrest"
         for kind in ("archive", "backup"):
@@ -422,8 +464,34 @@ def test_repository_of_another_cluster_is_refused(backed: Instance, tmp_path: Pa
             )
         assert other.snapshot() == served
         assert {path: path.stat().st_mtime_ns for path in conf.rglob("*") if path.is_file()} == files
+
+        note = other.repository / "catalog" / "served_timeline"
+        result = other.play(
+            "restore", *confirmed, postgres_backup_enabled=True, postgres_backup_accept_system_identifier=identifier
+        )
+        assert result.code == 0, result.output
+        (volume,) = kept(other)
+        assert f"What was served before is in the volume {volume}" in result.text
+        other.variables["postgres_backup_enabled"] = True
+        assert users(other) == users(backed)
+        cluster = "SELECT system_identifier FROM pg_control_system()"
+        assert other.sql(cluster) == backed.sql(cluster)
+        assert other.who_comes_in() == {"auth_service authdb", "user_api_service apidb", "admin_api_service admindb"}
+        assert other.site().count("changed") == 0
+        verified = other.play("verify")
+        assert verified.code == 0, verified.output
+        served = note.read_text()
+        assert int(served) > int(backed.sql("SELECT timeline_id FROM pg_control_checkpoint()"))
+        undone = other.play("restore_undo")
+        assert undone.code == 0, undone.output
+        assert (other.sql(cluster), users(other)) == (identifier, ["own@example.com"])
+        # What is restored from there is that cluster's, along its own timeline.
+        assert note.read_text() == served
         accepted = other.site(postgres_backup_enabled=True, postgres_backup_accept_system_identifier=identifier)
         assert accepted.count("failed") == 0
         assert len(stanza(other)["backup"]) == len(stanza(backed)["backup"])
     finally:
+        run("docker", "rm", "-f", other.name, check=False)
+        for volume in kept(other):
+            run("docker", "volume", "rm", volume)
         other.remove()

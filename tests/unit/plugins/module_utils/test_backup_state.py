@@ -258,6 +258,12 @@ def test_full_disk_is_named_though_it_was_tried_again() -> None:
     assert "No space left on device; look at the space left" in failure([said])
 
 
+def test_file_that_is_not_what_was_written_is_called_damaged() -> None:
+    """Where a flipped bit leaves it readable, its checksum tells."""
+    said = "ERROR: [026]: raised from local-1 protocol: error restoring '/data/base/16384/2659': actual checksum 'eb3b' does not match expected checksum 'e87b'"
+    assert "does not match expected checksum 'e87b'; a file is damaged: run verify.yml --tags backup" in failure([said])
+
+
 def test_first_detail_is_the_one_that_counts() -> None:
     said = """ERROR: [055]: unable to load info file '/r/archive.info' or '/r/archive.info.copy':
        FileMissingError: unable to open

@@ -105,3 +105,9 @@ def test_point_that_is_nowhere_is_said_to_be_nowhere() -> None:
     assert said.startswith(
         "No restore point x is in the 5 WAL files since the end of the oldest backup that leads there, A, of which 1 cannot be read (W): look"
     )
+
+
+def test_wal_that_is_kept_no_more_is_said_to_be_gone() -> None:
+    files = [file for file in way(LISTING, 1, {}, 16 * MB, 0) if not file[0].endswith(("4", "5"))]
+    said = unfound("x", files, Search("", 3, [], False), [OLD, NEW], 16 * MB)
+    assert "A; 2 of that time are not in the repository (postgres_backup_wal_days): look" in said

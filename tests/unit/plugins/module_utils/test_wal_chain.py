@@ -139,7 +139,10 @@ def test_wal_leads_over_to_the_next_timeline(on_1: tuple[int, ...], on_2: tuple[
 
 def test_what_is_listed_and_logged_is_read() -> None:
     listing = f"{wal(4)[:16]}/{wal(4)}-{HASH}.zst\n{wal(5)[:16]}/{wal(5)}-{HASH}\n{wal(4)}.00000028.backup\n00000002.history\n"
-    assert read_listing(listing) == {wal(4), wal(5)}
+    assert read_listing(listing) == {
+        wal(4): f"{wal(4)[:16]}/{wal(4)}-{HASH}.zst",
+        wal(5): f"{wal(5)[:16]}/{wal(5)}-{HASH}",
+    }
     log = f"P02   INFO: invalid result 15-1/{wal(5)[:16]}/{wal(5)}-{HASH}.zst: [29] zst error\nP00   INFO: verify command end\n"
     assert invalid_files(log) == {wal(5)}
 
