@@ -64,6 +64,10 @@ class ActionModule(ActionBase):
             result = self._ask(arguments, task_vars)
             found = result.get("holder")
             if not result.get("failed") or not found:
+                if result.get("ended"):
+                    self._display.warning(
+                        f"The run that held the lock had left this at work on the host, which was ended: {', '.join(result['ended'])}."
+                    )
                 return result
             # Of a run of its own, as one of a schedule, the host knows whether it lives.
             realm = found["realm"] if result.get("here") else arguments["holder"]["realm"]

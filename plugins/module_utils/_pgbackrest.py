@@ -14,6 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+from ansible_collections.ai_micro.postgres.plugins.module_utils._jobs import INSIDE
+
 # What `info` says of a stanza that has to be created.
 NO_STANZA = (1, 3)
 NO_BACKUP = 2
@@ -76,7 +78,8 @@ class Stanza(NamedTuple):
 def command(container: str, stanza: str, config: str, *words: str) -> list[str]:
     """Give the words that call pgBackRest as the container's own user, with a configuration of the container or its default one."""
     options = [f"--config={config}"] if config else []
-    return ["docker", "exec", "--user", "999:999", container, "pgbackrest", *options, f"--stanza={stanza}", *words]
+    exec_words = ("docker", "exec", INSIDE, "--user", "999:999", container)
+    return [*exec_words, "pgbackrest", *options, f"--stanza={stanza}", *words]
 
 
 def beside(
@@ -92,6 +95,7 @@ def beside(
             "docker",
             "run",
             "--rm",
+            INSIDE,
             "--user=999:999",
             "--cap-drop=ALL",
             "--security-opt=no-new-privileges",

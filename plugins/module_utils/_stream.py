@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import IO, cast
 
 from ansible_collections.ai_micro.postgres.plugins.module_utils._cipher import CHUNK
+from ansible_collections.ai_micro.postgres.plugins.module_utils._jobs import INSIDE
 
 
 class StreamError(Exception):
@@ -24,7 +25,7 @@ class StreamError(Exception):
 
 def inside(container: str, *words: str) -> list[str]:
     """Give the words that run a program in a container as the container's own user."""
-    return ["docker", "exec", "-i", "--user", "999:999", container, *words]
+    return ["docker", "exec", "-i", INSIDE, "--user", "999:999", container, *words]
 
 
 @contextmanager

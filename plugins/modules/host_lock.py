@@ -15,6 +15,8 @@ description:
   - A lock is stale, and taken over, when the process that holds it has ended, which only the controller that it ran on can know, or the host itself where
     it is one of the host's own runs. Any other lock is taken over by name alone (O(replace)), however old it is, because a long run is not told from one
     that was killed.
+  - Processes that such a run has left at work on the host are ended before its lock is taken over, if E(AI_MICRO_POSTGRES_JOB) in their environment is the
+    C(id) of the lock and its path, parted by a space. Tasks whose work is to end so set it (C(environment)); that of other tasks goes on to its end.
   - Nothing is ever reported as changed, because a lock is no part of the host's configuration.
 attributes:
   action:
@@ -75,6 +77,12 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ended:
+  description: What the run that held the lock before had left at work on the host, and was ended.
+  returned: success
+  type: list
+  elements: str
+  sample: [pgbackrest, postgres_backup]
 held:
   description: Whether this run holds the lock now.
   returned: success
@@ -103,7 +111,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.ai_micro.postgres.plugins.module_utils import _lock
+from ansible_collections.ai_micro.postgres.plugins.module_utils import _jobs, _lock
 from ansible_collections.ai_micro.postgres.plugins.module_utils._lock import KEYS
 
 
@@ -148,8 +156,9 @@ def main() -> None:
     if not module.params["holder"]:
         module.fail_json(msg="host_lock is not called by Ansible's controller: call it as a task of a playbook.")
     if module.check_mode:
-        module.exit_json(changed=False, held=False, holder={})
+        module.exit_json(changed=False, held=False, holder={}, ended=[])
     holder = {key: module.params["holder"].get(key, "") for key in KEYS}
+    ended: list[str] = []
     try:
         with guarded(path):
             found = read(path)
@@ -159,6 +168,14 @@ def main() -> None:
                     here = found["realm"] == _lock.realm()
                     alive = _lock.process_started(int(found["process"])) if here else ""
                     module.fail_json(msg="Another run holds the lock.", holder=found, here=here, alive=alive)
+                if found:
+                    # Before the lock is this run's: where this is cut short too, the next one finds it all again.
+                    ended, left = _jobs.end(_jobs.mark(found["id"], path))
+                    if left:
+                        module.fail_json(
+                            msg=f"What the run that held {path} has left at work does not end: {', '.join(left)}; look at these processes on the host.",
+                            holder={},
+                        )
                 write(path, holder)
                 found = holder
             elif not wanted and own:
@@ -170,7 +187,7 @@ def main() -> None:
         )
     except OSError as error:
         module.fail_json(msg=f"The lock {path} cannot be used: {error.strerror}; correct path.", holder={})
-    module.exit_json(changed=False, held=wanted, holder=found)
+    module.exit_json(changed=False, held=wanted, holder=found, ended=ended)
 
 
 if __name__ == "__main__":

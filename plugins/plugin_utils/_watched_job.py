@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from abc import abstractmethod
@@ -57,6 +58,8 @@ class WatchedJob(ActionBase):
         while True:
             now = time.monotonic()
             time.sleep(min(max(SOONEST, (now - begun) * SHARE), LATEST, every))
+            if self._left_alone():
+                return self._lost(job)
             try:
                 result = self._look(job, "status", task_vars)
                 if result.get("finished") or result.get("failed"):
@@ -75,6 +78,12 @@ class WatchedJob(ActionBase):
         if result.get("finished"):
             self._look(job, "cleanup", task_vars)
         return {key: value for key, value in result.items() if key not in JOB_KEYS}
+
+    @staticmethod
+    def _left_alone() -> bool:
+        """Say whether the run was killed: this process is a child of it, and would look on for nobody."""
+        run = multiprocessing.parent_process()
+        return run is not None and run.pid != os.getppid()
 
     def _start(self, task_vars: Optional[dict[str, Any]]) -> dict[str, Any]:
         # Not said by the task, where Ansible would poll it in its own way: at one pace, so that a short job takes as long as a look is apart.

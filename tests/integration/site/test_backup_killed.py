@@ -1,11 +1,17 @@
-"""A restore, or the way back, that is killed around the moment when two volumes' data change places: the next command ends with the right data."""
+"""A restore, or the way back, that is killed around the moment when two volumes' data change places: the next command ends with the right data.
+
+And what is killed while the host works for it: the next command ends that work before it goes on.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +227,92 @@ def test_drill_that_was_killed_is_drilled_again(backed_up: Instance) -> None:
     played(backed_up, "drill")
     assert json.loads(history.read_text().splitlines()[-1])["passed"] is True
     assert backed_up.beside() == []
+
+
+def psql(container: str, *statements: str, database: str = "postgres", detached: bool = False) -> str:
+    """Give the words of the shell that have a server do something, in one session."""
+    words = ["docker", "exec", *(["--detach"] if detached else []), container, "psql", "-X", "-qAt", "-U", "postgres"]
+    return shlex.join([*words, "-d", database, *(f"--command={statement}" for statement in statements)])
+
+
+def held(container: str, mode: str) -> str:
+    """Have a session hold a lock on a table, and wait until it does."""
+    holds = psql(container, "BEGIN", f"LOCK users IN {mode} MODE", SLEEP, database="authdb", detached=True)
+    return f"{holds}; {repeated(psql(container, SLEEPS), until='[ -n')}"
+
+
+def repeated(command: str, until: str) -> str:
+    """Repeat a command until it prints something, or nothing, or it has taken half a minute."""
+    return f'i=0; until {until} "$({command})" ] || [ $((i+=1)) -gt 300 ]; do sleep 0.1; done'
+
+
+SLEEP = "SELECT pg_sleep(300) AS slow"
+SLEEPS = "SELECT pid FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(300) AS slow'"
+WAITS = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+ASKS = "SELECT pid, query FROM pg_stat_activity WHERE application_name = 'ai_micro.postgres'"
+RELOAD = "SELECT pg_reload_conf()"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a run has at work on the host at some stage, in words of the shell: what makes it last, what prints something while it does, what lets it go."""
+
+    task: str
+    slow: str
+    lasts: str
+    left: str
+    release: str
+    said: str
+
+
+def work(name: str, stage: str) -> Work:
+    if stage == "backup":
+        task = "Back up the cluster"
+        # pgBackRest waits for WAL, unless the command is not its own by name.
+        slow = psql(name, "ALTER SYSTEM SET archive_command = '/bin/false pgbackrest'", RELOAD)
+        lasts = f"pgrep -f '^[p]gbackrest --stanza={name} --type'"
+        left = f"pgrep -f '[p]gbackrest --stanza={name} --type'"
+        return Work(task, slow, lasts, left, psql(name, "ALTER SYSTEM RESET archive_command", RELOAD), "pgbackrest")
+    if stage == "moment":
+        # Every other table is locked by then, and whoever writes into one waits too.
+        release = psql(name, SLEEPS.replace("pid", "pg_terminate_backend(pid)", 1))
+        task = "Note what the server holds at one moment"
+        return Work(
+            task, held(name, "ROW EXCLUSIVE"), psql(name, WAITS), psql(name, ASKS), release, "an Ansible module"
+        )
+    slow, lasts = held(f"{name}-verify", "ACCESS EXCLUSIVE"), psql(f"{name}-verify", WAITS)
+    left = f"pgrep -f '[d]ocker exec .*{name}-verify pg_dump'; docker top {name}-verify | grep '[p]g_dump '"
+    return Work("Dump each database of the copy", slow, lasts, left, "true", "pg_dump")
+
+
+@pytest.mark.parametrize(
+    ("stage", "command"),
+    [
+        ("moment", ("drill",)),
+        pytest.param("backup", ("backup",), marks=CHAOS),
+        pytest.param("moment", ("backup",), marks=CHAOS),
+        pytest.param("dump", ("backup", "-e", "backup_type=logical"), marks=CHAOS),
+    ],
+)
+def test_work_of_a_run_that_was_killed_ends_before_the_next_goes_on(
+    backed_up: Instance, tmp_path: Path, stage: str, command: tuple[str, ...]
+) -> None:
+    """It would go on for as long as it is kept from its end here, which is until the next run has the lock."""
+    at, note = work(backed_up.name, stage), tmp_path / "left"
+    before = (backed_up.inspect()["State"]["StartedAt"], users(backed_up))
+    kill = f"{at.slow}; ({repeated(at.lasts, until='[ -n')}; {KILL}) >/dev/null 2>&1 &"
+    try:
+        killed(backed_up, at.task, *command, "-e", "postgres_backup_lock_timeout=60s", how=kill)
+        assert run("sh", "-c", at.left, check=False).stdout
+        look = f"{repeated(at.left, until='[ -z')}; ({at.left}) > {note}; {at.release}"
+        following = at_task(backed_up, "Look at host, Docker, container, volume and port", look, "backup", *command[1:])
+    finally:
+        run("sh", "-c", at.release)
+    assert following.code == 0, following.output
+    assert note.read_text() == ""
+    assert re.search(f"left this at work on the host, which was ended: [A-Za-z_, ]*{at.said}", following.text)
+    assert "verified: restored in" in following.text
+    assert ("each was restored and compared" in following.text) is (stage == "dump")
+    assert (backed_up.beside(), backed_up.sql(ASKS)) == ([], "")
+    assert (backed_up.inspect()["State"]["StartedAt"], users(backed_up)) == before
+    assert [*(backed_up.repository / "dumps").glob("*.partial")] == []

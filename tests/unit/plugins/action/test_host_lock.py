@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +16,8 @@ QUICKER = {**this_run(), "id": "5f0c1d7e"}
 class Host(ActionModule):
     """The action with a host of which is given who holds the lock at each look."""
 
-    def __init__(self, *holders: dict[str, Any], replace: str = "") -> None:
-        self.holders = list(holders)
+    def __init__(self, *holders: dict[str, Any], replace: str = "", ended: Sequence[str] = ()) -> None:
+        self.holders, self.ended = list(holders), list(ended)
         self.said: list[str] = []
         self._task: Any = SimpleNamespace(args={"path": "/run/lock", "replace": replace})
         self._display: Any = SimpleNamespace(warning=self.said.append)
@@ -25,7 +26,7 @@ class Host(ActionModule):
         found = self.holders.pop(0) if self.holders else {}
         if found and found["id"] != arguments.get("replace"):
             return {"failed": True, "holder": found, "here": False, "alive": ""}
-        return {"held": True, "holder": arguments["holder"]}
+        return {"held": True, "holder": arguments["holder"], "ended": self.ended}
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,13 @@ def test_killed_runs_lock_is_taken_over() -> None:
     host = Host(KILLED, KILLED)
     assert host.run()["held"]
     assert "A lock left by process" in host.said[0]
+    assert len(host.said) == 1
+
+
+def test_what_a_killed_run_had_left_at_work_is_said_to_be_ended() -> None:
+    host = Host(KILLED, KILLED, ended=["pgbackrest", "postgres_backup"])
+    assert host.run()["held"]
+    assert host.said[1].endswith("left this at work on the host, which was ended: pgbackrest, postgres_backup.")
 
 
 def test_run_that_was_quicker_to_take_a_lock_over_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -99,6 +100,13 @@ def test_job_that_was_killed_is_not_waited_for() -> None:
         "The job that takes a backup of db has not ended (/var/lib/db/.ansible_async/j1.2), and pgBackRest has taken none for 10 minutes: "
         "something has killed it; run it again."
     )
+
+
+def test_job_of_a_run_that_was_killed_is_not_looked_at_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: SimpleNamespace(pid=os.getppid() + 1))
+    host = Host([])
+    assert host._follow(JOB, 30, None)["failed"]
+    assert host.asked == []
 
 
 def test_job_that_runs_for_hours_is_waited_for() -> None:
