@@ -246,7 +246,7 @@ def test_restore_to_a_point_and_back(backed: Instance) -> None:
     assert bound, given_up.output
     assert int(bound[1]) < FILES
     assert leads in bound[2].split(", ")
-    assert kept(backed) == []
+    assert backed.kept() == []
     said = restored(backed, "-e", "restore_point='an accident'")
     services = {"auth_service authdb", "user_api_service apidb", "admin_api_service_2 admindb"}
     assert backed.who_comes_in() == services
@@ -470,7 +470,7 @@ def test_repository_of_another_cluster_is_refused_or_taken_by_its_name(backed: I
             "restore", *confirmed, postgres_backup_enabled=True, postgres_backup_accept_system_identifier=identifier
         )
         assert result.code == 0, result.output
-        (volume,) = kept(other)
+        (volume,) = other.kept()
         assert f"What was served before is in the volume {volume}" in result.text
         other.variables["postgres_backup_enabled"] = True
         assert users(other) == users(backed)
@@ -491,7 +491,4 @@ def test_repository_of_another_cluster_is_refused_or_taken_by_its_name(backed: I
         assert accepted.count("failed") == 0
         assert len(stanza(other)["backup"]) == len(stanza(backed)["backup"])
     finally:
-        run("docker", "rm", "-f", other.name, check=False)
-        for volume in kept(other):
-            run("docker", "volume", "rm", volume)
         other.remove()

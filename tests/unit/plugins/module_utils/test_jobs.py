@@ -12,6 +12,8 @@ from ansible_collections.ai_micro.postgres.plugins.module_utils import _jobs
 
 OURS = _jobs.mark("0badcafe", "/run/ai_micro.postgres/one.lock")
 Start = Callable[..., subprocess.Popen[str]]
+# Until it is a program of its own, what was started is another shell.
+WAITING = 'sleep 60 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; echo ready; wait'
 # Deaf to what asks it to end.
 DEAF = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
 
@@ -21,7 +23,7 @@ def start() -> Iterator[Start]:
     """Start a program with a mark, which says that it has begun."""
     started: dict[str, subprocess.Popen[str]] = {}
 
-    def begin(marked: str, script: str = "sleep 60 & echo ready; wait") -> subprocess.Popen[str]:
+    def begin(marked: str, script: str = WAITING) -> subprocess.Popen[str]:
         environment = {**os.environ, _jobs.MARK: marked}
         made = subprocess.Popen(["sh", "-c", script], env=environment, stdout=subprocess.PIPE, text=True)
         started[marked] = made
