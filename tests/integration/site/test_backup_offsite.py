@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from every_backup import restore_every
 from instance import PASSPHRASE, SUFFIX, Instance, run
 from object_store import HOST, ObjectStore
 
@@ -66,6 +67,12 @@ def add_user(instance: Instance, name: str) -> None:
 
 def users(instance: Instance) -> list[str]:
     return [email.split("@")[0] for email in instance.sql("SELECT email FROM users ORDER BY email", "authdb").split()]
+
+
+def prove(instance: Instance) -> None:
+    """Restore what each repository shows as verified, before the records that say so are lost with the local one."""
+    assert restore_every(instance)
+    assert offsite(instance)["backup"][-1]["label"] in restore_every(instance, offsite=True)
 
 
 def test_backup_goes_off_site_too_and_is_verified_there(backed: Instance) -> None:
@@ -155,6 +162,7 @@ def test_lost_host_and_local_repository_come_back_from_off_site_alone(backed: In
     add_user(backed, "cat")
     backed.sql("SELECT pg_create_restore_point('last')")
     assert "verified: fetched" in backed.play("backup").text
+    prove(backed)
     run("docker", "kill", NAME)
     run("docker", "rm", NAME)
     run("docker", "volume", "rm", backed.volume)
@@ -183,6 +191,7 @@ def test_undone_restore_is_known_off_site(backed: Instance) -> None:
     assert backed.play("restore_undo").code == 0
     add_user(backed, "eve")
     assert "verified: fetched" in backed.play("backup").text
+    prove(backed)
     run("docker", "kill", NAME)
     run("docker", "rm", NAME)
     for volume in run("docker", "volume", "ls", "-q", "-f", f"name={NAME}_").stdout.split():
@@ -210,6 +219,7 @@ def test_migration_has_its_backup_off_site_too(backed: Instance, store: ObjectSt
     assert "verified: restored in" in missed.text
     assert backed.sql("SELECT count(*) FROM ai_micro.schema_migration", "admindb") == "1"
     assert offsite(backed)["backup"][-1]["label"] == last["label"]
+    prove(backed)
 
 
 def test_last_backup_before_destroy_lies_off_site_too(backed: Instance) -> None:

@@ -54,6 +54,22 @@ def records(instance: Instance) -> list[str]:
     return sorted(path.stem for path in (instance.repository / "catalog" / "verified").iterdir())
 
 
+def wal(instance: Instance, like: str) -> list[str]:
+    """The WAL files that the repository holds of another one's timeline."""
+    archive = instance.repository / "pgbackrest" / "archive" / NAME
+    return sorted(path.name[:24] for path in archive.rglob(f"{like[:8]}????????????????-*") if path.is_file())
+
+
+def numbers(files: list[str]) -> list[int]:
+    """Count WAL files of 16 MB through."""
+    return [int(file[8:16], 16) * 256 + int(file[16:], 16) for file in files]
+
+
+def run_of(numbers: list[int]) -> list[int]:
+    """The same from the first to the last without a gap."""
+    return list(range(numbers[0], numbers[-1] + 1))
+
+
 def databases(instance: Instance) -> list[str]:
     return instance.sql("SELECT datname FROM pg_database WHERE datname LIKE 'authdb%' ORDER BY 1").split()
 
@@ -465,17 +481,39 @@ def test_every_backup_that_is_called_verified_restores(backed: Instance) -> None
 @THOROUGH
 def test_what_is_too_old_goes_but_not_what_is_kept_or_was_verified_last(backed: Instance) -> None:
     first, *_others, kept = [each["label"] for each in backups(backed)]
-    limits = {"postgres_backup_full_days": 0, "postgres_backup_generations": 1}
+    limits = {"postgres_backup_full_days": 0, "postgres_backup_generations": 2}
     assert kept in records(backed)
+    point(backed, "between them")
+    backed.sql("SELECT pg_switch_wal()")
     said = backed.play("backup", "-e", "backup_type=full", **limits)
     assert said.code == 0, said.output
     assert f"Removed for their age: {first}, with what was built on them" in said.text
     last = backups(backed)[-1]["label"]
     assert [each["label"] for each in backups(backed)] == [kept, last]
     assert records(backed) == [kept, last]
+    # Both are of the days of which any moment can be restored: WAL leads on from the older one, and what was before it is gone.
+    begin = backups(backed)[0]["archive"]["start"]
+    assert numbers(wal(backed, begin)) == run_of(numbers(wal(backed, begin)))
+    assert wal(backed, begin)[0] == begin
+    restored(backed, "-e", "restore_point='between them'")
+    assert backed.play("restore_undo").code == 0
+    # From here on there are no such days: only what leads on from the newest verified one stays, and the older one has its own.
+    limits["postgres_backup_wal_days"] = 0
     unverified = backed.play("backup", "-e", "backup_type=full", postgres_backup_verify=False, **limits)
     assert unverified.code == 0, unverified.output
-    assert last in [each["label"] for each in backups(backed)]
+    older, newer, _unverified = backups(backed)
+    assert [older["label"], newer["label"]] == [kept, last]
+    own = numbers([older["archive"][edge] for edge in ("start", "stop")])
+    there = numbers(wal(backed, begin))
+    leads_on = [file for file in there if file > own[1]]
+    assert there == [*range(own[0], own[1] + 1), *run_of(leads_on)]
+    assert leads_on[0] == numbers([newer["archive"]["start"]])[0] > own[1] + 1
+    refused = backed.play("restore", "-e", f"confirm_restore={NAME}", "-e", "restore_point='between them'")
+    assert refused.code != 0
+    assert re.search(
+        r"No restore point between them is in the .*; \d+ of that time are not in the repository \(postgres_backup_wal_days\)",
+        refused.text,
+    )
     # What is kept leads back to its own end, without WAL of the time since.
     restored(backed, "-e", f"restore_set={kept}")
     assert backed.play("restore_undo").code == 0

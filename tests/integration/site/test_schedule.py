@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from every_backup import restore_every
 from instance import PASSPHRASE, SECRETS, SUFFIX, Instance, run
 
 NAME = f"amt-sched{SUFFIX}"
@@ -269,6 +270,14 @@ def test_python_that_cannot_run_it_is_named(scheduled: Instance, tmp_path: Path)
     assert "requires Python 3.11" in refused.text
     assert run(str(RUNNER / "ansible-playbook"), "--version").returncode == 0
     assert scheduled.site().count("changed") == 0
+
+
+def test_every_backup_that_is_called_verified_restores(scheduled: Instance) -> None:
+    """Those that cron or its line took, and those that were taken while others were killed or damaged."""
+    proved = restore_every(scheduled)
+    fired = [each for each in backups(scheduled) if each.get("annotation") == {"reason": "scheduled"}]
+    assert {fired[0]["label"], fired[-1]["label"]} <= set(proved)
+    assert len(proved) >= 3
 
 
 def test_jobs_switched_off_go(scheduled: Instance) -> None:
