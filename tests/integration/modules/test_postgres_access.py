@@ -405,7 +405,7 @@ def test_no_view_gets_a_password(example: dict[str, Any]) -> None:
         watched.sql("CREATE EXTENSION pg_stat_statements")
         watched.sql("ALTER ROLE postgres PASSWORD 'by hand'")
         seen: set[str] = set()
-        over = threading.Event()
+        begun, over = threading.Event(), threading.Event()
 
         def look() -> None:
             connection = watched.connect()
@@ -413,11 +413,13 @@ def test_no_view_gets_a_password(example: dict[str, Any]) -> None:
                 while not over.is_set():
                     cursor.execute("SELECT query FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
                     seen.update(query for (query,) in cursor.fetchall() if query)
+                    begun.set()
             connection.close()
 
         looker = threading.Thread(target=look)
         looker.start()
         try:
+            assert begun.wait(30)
             done = watched.call("postgres_access", **example)
         finally:
             over.set()
