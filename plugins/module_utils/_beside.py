@@ -58,6 +58,16 @@ MEMORY_SQL = """
 SELECT pg_catalog.pg_size_bytes(pg_catalog.current_setting('maintenance_work_mem')) AS configured,
        pg_catalog.pg_size_bytes(pg_catalog.current_setting('effective_cache_size')) AS cache
 """
+# Whoever owns something in the database, is granted something in it, or has settings of its own there.
+ROLES_SQL = """
+WITH this AS (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+SELECT r.rolname AS name FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_roles r ON r.oid = d.refobjid, this
+WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+  AND (d.dbid = this.oid OR d.classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND d.objid = this.oid)
+UNION SELECT r.rolname FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_roles r ON r.oid = s.setrole, this WHERE s.setdatabase = this.oid
+ORDER BY 1
+"""
+KNOWN_ROLES_SQL = "SELECT rolname AS name FROM pg_catalog.pg_roles"
 
 
 def create(server: Session, source: Session, name: str) -> None:
@@ -73,6 +83,15 @@ def lack_of_room(source: Session, database: str, disk: Optional[str], reserve_mb
         return ""
     size = source.query("SELECT pg_catalog.pg_database_size(pg_catalog.current_database()) AS bytes")[0]["bytes"]
     return shortage(f"a copy of the database {database}", size, disk, free_bytes(disk), reserve_mb)
+
+
+def lack_of_roles(server: Session, source: Session, database: str) -> str:
+    """Name in one clause the roles that the database knows and its new server does not, because they were dropped since; nothing where there are none."""
+    known = {row["name"] for row in server.query(KNOWN_ROLES_SQL)}
+    missing = [row["name"] for row in source.query(ROLES_SQL) if row["name"] not in known]
+    if not missing:
+        return ""
+    return f"{database} knows roles that this server has not: {', '.join(missing)}; create them without LOGIN for as long as this takes"
 
 
 def building(server: Session, source: Session) -> list[str]:

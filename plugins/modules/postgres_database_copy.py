@@ -129,7 +129,9 @@ def copy(module: AnsibleModule, server: Session, name: str) -> dict[str, Any]:
         _beside.drop(server, left)
     source_server = Elsewhere(module, given["source_socket"])
     with closing(open_session(source_server, given["database"], autocommit=True)) as source:
-        lack = _beside.lack_of_room(source, given["database"], given["disk"], given["reserve_mb"])
+        lack = _beside.lack_of_roles(server, source, given["database"]) or _beside.lack_of_room(
+            source, given["database"], given["disk"], given["reserve_mb"]
+        )
         if lack:
             raise StreamError(lack)
         memory = _beside.building(server, source)
