@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from scripts.bench_backup import measure_backup  # noqa: E402
 from scripts.bench_pgbench import measure_pgbench  # noqa: E402
+from scripts.bench_report import show, verdict  # noqa: E402
 from scripts.bench_scale import measure_scale  # noqa: E402
 from scripts.bench_schema import measure_schema  # noqa: E402
 from tests.hosts.host import Host  # noqa: E402
@@ -52,19 +52,6 @@ def timed(host: Host, *command: str) -> float:
     begun = time.monotonic()
     host.exec(*command, directory=CHECKOUT, timeout=1800)
     return time.monotonic() - begun
-
-
-def show(name: str, seconds: list[float]) -> float:
-    """Print one row of figures and give their median."""
-    median = statistics.median(seconds)
-    print(f"  {name:<28} median {median:7.1f} s   ({', '.join(f'{each:.1f}' for each in seconds)})", flush=True)
-    return median
-
-
-def verdict(text: str, held: bool) -> bool:
-    """Print whether a target holds."""
-    print(f"  {'holds ' if held else 'MISSED'}  {text}", flush=True)
-    return held
 
 
 def measure_cold(clone: Path, runs: int) -> bool:

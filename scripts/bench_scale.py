@@ -7,13 +7,13 @@ gets a fixed share of a core, for its containers too, whatever the others do; --
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from scripts.bench_report import show, verdict
 from tests.hosts.fleet import Fleet
 
 COUNTS = (1, 2, 4)
@@ -51,19 +51,16 @@ def measure_scale(runs: int, arguments: list[str]) -> bool:
                     _play(fleet, inventory, "playbooks/destroy.yml", count, *destroy)
     share = f"{cpus} of a core each" if cpus else "which compete for this machine's cores"
     print(f"scale: site.yml over more hosts, from Engine and image to a serving instance; hosts with {share}")
-    for count, each in seconds.items():
-        _show(f"{count} hosts", each)
-    _show(f"{COUNTS[-1]} hosts, unchanged", unchanged)
-    ratio = statistics.median(seconds[COUNTS[-1]]) / statistics.median(seconds[COUNTS[0]])
-    again = statistics.median(unchanged)
-    targets = {
-        f"{COUNTS[-1]} hosts / {COUNTS[0]} host = {ratio:.2f} (target: below {RATIO})": ratio < RATIO,
-        f"{COUNTS[-1]} hosts, unchanged = {again:.1f} s (target: at most {UNCHANGED_SECONDS:.0f} s)": again
-        <= UNCHANGED_SECONDS,
-    }
-    for text, held in targets.items():
-        print(f"  {'holds ' if held else 'MISSED'}  {text}", flush=True)
-    return all(targets.values())
+    medians = {count: show(f"{count} hosts", each) for count, each in seconds.items()}
+    again = show(f"{COUNTS[-1]} hosts, unchanged", unchanged)
+    ratio = medians[COUNTS[-1]] / medians[COUNTS[0]]
+    text = f"{COUNTS[-1]} hosts, unchanged = {again:.1f} s (target: at most {UNCHANGED_SECONDS:.0f} s)"
+    return all(
+        [
+            verdict(f"{COUNTS[-1]} hosts / {COUNTS[0]} host = {ratio:.2f} (target: below {RATIO})", ratio < RATIO),
+            verdict(text, again <= UNCHANGED_SECONDS),
+        ]
+    )
 
 
 def _within(container: str) -> dict[str, Any]:
@@ -82,7 +79,3 @@ def _play(fleet: Fleet, inventory: Path, playbook: str, count: int, *arguments: 
     if run.code != 0:
         raise SystemExit(run.report())
     return time.monotonic() - begun
-
-
-def _show(name: str, seconds: list[float]) -> None:
-    print(f"  {name:<28} median {statistics.median(seconds):7.1f} s   ({', '.join(f'{each:.1f}' for each in seconds)})")
