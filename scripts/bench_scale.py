@@ -49,8 +49,8 @@ def measure_scale(runs: int, arguments: list[str]) -> bool:
                         unchanged.append(_play(fleet, inventory, "site.yml", count))
                     destroy = ("-e", "confirm_destroy=ai-micro-postgres")
                     _play(fleet, inventory, "playbooks/destroy.yml", count, *destroy)
-    share = f"{cpus} of a core each" if cpus else "which compete for this machine's cores"
-    print(f"scale: site.yml over more hosts, from Engine and image to a serving instance; hosts with {share}")
+    share = f"with {cpus} of a core each" if cpus else "that compete for this machine's cores"
+    print(f"scale: site.yml over more hosts, from Engine and image to a serving instance; hosts {share}")
     medians = {count: show(f"{count} hosts", each) for count, each in seconds.items()}
     again = show(f"{COUNTS[-1]} hosts, unchanged", unchanged)
     ratio = medians[COUNTS[-1]] / medians[COUNTS[0]]
